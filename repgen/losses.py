@@ -1,0 +1,56 @@
+"""Losses as negative log-likelihoods, in nats per example.
+
+Each function takes a batch and returns one number per example (N,), summed over whatever
+follows the batch dimension; take the mean yourself where you want one. See Bishop (2006),
+sections 1.2.5, 4.2 and 4.3.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def gaussian_nll(x: Tensor, mean: Tensor, log_var: Tensor | float = 0.0) -> Tensor:
+    """-log N(x; mean, exp(log_var) I) = 1/2 sum_i [log 2 pi + log_var_i + (x_i - mean_i)^2 / var_i].
+
+    x and mean (N, ...), log_var anything that broadcasts to them. With log_var = 0 this is half
+    the squared error plus a constant, D/2 log 2 pi.
+    """
+    _same_shape(x, mean)
+    log_var = torch.as_tensor(log_var, dtype=mean.dtype, device=mean.device)
+    terms = math.log(2 * math.pi) + log_var + (x - mean).square() * torch.exp(-log_var)
+    return 0.5 * terms.flatten(1).sum(1)
+
+
+def bernoulli_nll(x: Tensor, logits: Tensor) -> Tensor:
+    """-sum_i [x_i log p_i + (1 - x_i) log(1 - p_i)] with p = sigmoid(logits): cross-entropy.
+
+    x (N, ...) in [0, 1] and logits of the same shape. A likelihood only where x is 0 or 1; for
+    grey x it is a cross-entropy, bounded below by the entropy of x and not by 0.
+    """
+    _same_shape(x, logits)
+    if x.numel() and (x.min() < 0 or x.max() > 1):
+        raise ValueError(f"x must lie in [0, 1], got values from {x.min():.4g} to {x.max():.4g}")
+    terms = F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+    return terms.flatten(1).sum(1)
+
+
+def categorical_nll(labels: Tensor, logits: Tensor) -> Tensor:
+    """-log softmax(logits)[label]; labels (N,) int64 in [0, K), logits (N, K)."""
+    if labels.shape != logits.shape[:1] or logits.ndim != 2:
+        raise ValueError(
+            f"expected labels (N,) and logits (N, K), got {tuple(labels.shape)} and {tuple(logits.shape)}"
+        )
+    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < logits.shape[1]:
+        raise ValueError(f"labels must lie in 0..{logits.shape[1] - 1}, got {labels.min()}..{labels.max()}")
+    return F.cross_entropy(logits, labels, reduction="none")
+
+
+def _same_shape(x: Tensor, parameter: Tensor) -> None:
+    if x.shape != parameter.shape:
+        raise ValueError(
+            f"data {tuple(x.shape)} and parameters {tuple(parameter.shape)} differ in shape; "
+            "broadcasting here would silently change the loss"
+        )

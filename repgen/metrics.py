@@ -1,0 +1,53 @@
+"""What a model is judged by."""
+
+import torch
+from torch import Tensor
+
+
+def reconstruction_error(x: Tensor, y: Tensor) -> float:
+    """Squared error summed over pixels, mean over images; x and y (N, ...) hold the same pixels.
+
+    The definition of Hinton & Salakhutdinov (2006), Fig. 2.
+    """
+    x, y = _paired(x, y)
+    return (x - y).double().square().sum(1).mean().item()
+
+
+def psnr(x: Tensor, y: Tensor, peak: float = 1.0) -> float:
+    """Peak signal-to-noise ratio in dB over all pixels, 10 log10(peak^2 / mean squared error)."""
+    x, y = _paired(x, y)
+    mse = (x - y).double().square().mean()
+    return (10 * torch.log10(peak**2 / mse)).item()
+
+
+def principal_angles(a: Tensor, b: Tensor) -> Tensor:
+    """Angles in degrees, ascending, between the subspaces spanned by the rows of a and of b.
+
+    a (K, D) and b (L, D), rows independent; returns (min(K, L),). Small angles are taken from
+    their sines and large ones from their cosines, since arccos loses half the digits near 0
+    (Bjorck & Golub 1973).
+    """
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
+        raise ValueError(f"expected (K, D) and (L, D), got {tuple(a.shape)} and {tuple(b.shape)}")
+    qa, qb = (_basis(m) for m in ((a, b) if len(a) >= len(b) else (b, a)))  # (D, K), (D, L)
+    u, cosine, vh = torch.linalg.svd(qa.T @ qb, full_matrices=False)
+    y = qb @ vh.T  # the principal vectors in b, (D, L)
+    sine = torch.linalg.vector_norm(y - qa @ (qa.T @ y), dim=0)
+    angle = torch.where(cosine > 0.7, torch.asin(sine.clamp(max=1)), torch.acos(cosine.clamp(max=1)))
+    return angle.rad2deg().float()
+
+
+def _basis(rows: Tensor) -> Tensor:
+    q, r = torch.linalg.qr(rows.double().T)
+    scale = r.diagonal().abs()
+    if len(rows) > rows.shape[1] or scale.min() <= 1e-10 * scale.max():
+        raise ValueError(f"the {len(rows)} rows are not linearly independent, so they span fewer dimensions")
+    return q
+
+
+def _paired(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    if len(x) == 0:
+        raise ValueError("no images: the mean over an empty set is undefined")
+    if len(x) != len(y) or x.numel() != y.numel():
+        raise ValueError(f"cannot compare shapes {tuple(x.shape)} and {tuple(y.shape)}")
+    return x.flatten(1), y.flatten(1)
