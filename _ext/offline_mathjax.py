@@ -4,7 +4,7 @@ import importlib.util
 import shutil
 from pathlib import Path
 
-PARTS = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v2", "a11y", "sre"]
+PARTS = ["tex-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v2", "a11y", "sre/mathmaps/base.json", "sre/mathmaps/en.json"]
 
 
 def source():
