@@ -1,0 +1,76 @@
+// One forward pass for every widget: layers from JSON, weights from one buffer.
+
+const HALF = Float64Array.from({ length: 32 }, (_, e) => 2 ** (e - 15));
+
+/** float16 numbers (a Uint16Array of their bits) as a Float32Array. */
+function halfToFloat(bits) {
+  const out = new Float32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) {
+    const b = bits[i], e = (b >> 10) & 31, m = b & 1023;
+    const size = e ? HALF[e] * (1 + m / 1024) : m * 2 ** -24;
+    out[i] = b & 0x8000 ? -size : size;
+  }
+  return out;
+}
+
+/** The numbers of a DataView, copied: a view need not be aligned. dtype: float16, float32, uint16 or uint8. */
+function numbers(view, dtype) {
+  const bytes = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
+  if (dtype === "float32") return new Float32Array(bytes);
+  if (dtype === "float16") return halfToFloat(new Uint16Array(bytes));
+  return dtype === "uint16" ? new Uint16Array(bytes) : new Uint8Array(bytes);
+}
+
+/** A layer that works on each number by itself. */
+const each = (f) => () => (x) => {
+  for (let i = 0; i < x.length; i++) x[i] = f(x[i]);
+  return x;
+};
+
+// type -> (its JSON, take(n): the next n weights) -> (x: Float32Array) -> Float32Array.
+// A new kind of layer is one entry here and one in network.py.
+const LAYERS = {
+  linear({ n_in, n_out }, take) {
+    const w = take(n_in * n_out), b = take(n_out), y = new Float32Array(n_out);
+    return (x) => {
+      for (let i = 0, k = 0; i < n_out; i++) {
+        let sum = b[i];
+        for (let j = 0; j < n_in; j++, k++) sum += w[k] * x[j];
+        y[i] = sum;
+      }
+      return y;
+    };
+  },
+  sigmoid: each((x) => 1 / (1 + Math.exp(-x))),
+  tanh: each(Math.tanh),
+  relu: each((x) => (x > 0 ? x : 0)),
+  leaky_relu: ({ slope }) => each((x) => (x > 0 ? x : slope * x))(),
+  softplus: ({ beta, threshold }) =>
+    each((x) => (beta * x > threshold ? x : Math.log1p(Math.exp(beta * x)) / beta))(),
+};
+
+/** { n_in, n_out, forward(z) }. The array that forward returns is overwritten by the next call. */
+function buildNetwork(spec, view) {
+  const weights = numbers(view, spec.dtype);
+  let at = 0;
+  const take = (n) => weights.subarray(at, (at += n));
+  const layers = spec.layers.map((layer) => {
+    if (!LAYERS[layer.type]) throw new Error(`unknown layer "${layer.type}"`);
+    return LAYERS[layer.type](layer, take);
+  });
+  if (at !== weights.length) throw new Error(`the layers take ${at} weights, the buffer holds ${weights.length}`);
+  return {
+    n_in: spec.n_in,
+    n_out: spec.n_out,
+    forward(z) {
+      if (z.length !== spec.n_in) throw new Error(`a code of ${z.length} numbers for a decoder of ${spec.n_in}`);
+      return layers.reduce((x, layer) => layer(x), Float32Array.from(z));
+    },
+  };
+}
+
+/** The network that a widget's model refers to; its weights are shared by all who do. */
+async function loadNetwork(model) {
+  const shared = await model.widget_manager.get_model(model.get("network").replace("IPY_MODEL_", ""));
+  return buildNetwork(shared.get("spec"), shared.get("weights"));
+}
