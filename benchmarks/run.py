@@ -1,0 +1,226 @@
+"""repgen's speed beside its peers' on this machine: `make bench`, or `python benchmarks/run.py`.
+
+Contenders take turns in one run, in a new order each round, so that whatever else the machine is
+doing slows all of them alike; a ratio is the median of the ratios of the rounds. Writes
+results/MACHINE.json and a table in results/MACHINE.md. All rates are images per second.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import sklearn.decomposition
+import torch
+import torchvision
+from PIL import Image
+from torch import nn
+
+from repgen import PCA
+from repgen.train import fit
+
+HERE = Path(__file__).parent
+BATCH = 128
+
+
+class VAE(nn.Module):
+    """784-400-20-400-784 with a Bernoulli likelihood: what the book trains most (chapter 6)."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(784, 400), nn.ReLU(), nn.Linear(400, 40))
+        self.decoder = nn.Sequential(nn.Linear(20, 400), nn.ReLU(), nn.Linear(400, 784))
+
+    def loss(self, x, generator=None):
+        x = x.flatten(1)
+        mean, log_var = self.encoder(x).chunk(2, dim=1)
+        noise = torch.randn(mean.shape, generator=generator, device=x.device)
+        logits = self.decoder(mean + (log_var / 2).exp() * noise)
+        nll = nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+        kl = 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum()
+        return (nll + kl) / len(x)
+
+
+class Pictures(torch.utils.data.Dataset):
+    """What torchvision.datasets.MNIST does for each image, on images that are in memory."""
+
+    def __init__(self, x: np.ndarray):
+        self.x, self.transform = x, torchvision.transforms.ToTensor()
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, i):
+        return self.transform(Image.fromarray(self.x[i])), 0
+
+
+def plain_loop(x: torch.Tensor, epochs: int) -> None:
+    """The loop one would write by hand, with the optimiser that fit takes."""
+    model = VAE().to(x.device)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
+    for _ in range(epochs):
+        for rows in torch.randperm(len(x)).to(x.device).split(BATCH):
+            loss = model.loss(x[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+def loader_loop(data: torch.utils.data.Dataset, device: torch.device, epochs: int) -> None:
+    """The loop of most tutorials: a DataLoader that fetches one image at a time."""
+    model = VAE().to(device)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
+    for _ in range(epochs):
+        for x, *_ in torch.utils.data.DataLoader(data, BATCH, shuffle=True):
+            loss = model.loss(x.to(device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+def turns(contenders: dict[str, Callable], rounds: int, device: torch.device) -> dict[str, list[float]]:
+    """Seconds of each contender in each round; the first round warms up and is dropped."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    names = list(contenders)
+    for number in range(rounds + 1):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            began = time.perf_counter()
+            contenders[name]()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            seconds[name].append(time.perf_counter() - began)
+    return {name: times[1:] for name, times in seconds.items()}
+
+
+def compare(work: str, ours: str, contenders: dict, images: int, rounds: int, device, asked: dict) -> list[dict]:
+    seconds = turns(contenders, rounds, device)
+    rows = []
+    for name, times in seconds.items():
+        ratios = [t / o for t, o in zip(times, seconds[ours])]
+        rates = [images / t for t in times]
+        rows.append(
+            {
+                "work": work,
+                "contender": name,
+                "images_per_second": round(statistics.median(rates)),
+                "slowest": round(min(rates)),
+                "fastest": round(max(rates)),
+                "ours_over_theirs": None if name == ours else round(statistics.median(ratios), 3),
+                "asked": asked.get(name),
+            }
+        )
+        print(f"{work}: {name}: {rows[-1]['images_per_second']:,} images/s, ratio {rows[-1]['ours_over_theirs']}")
+    return rows
+
+
+def pictures() -> tuple[np.ndarray, str]:
+    """MNIST's training images (60000, 28, 28) uint8, or noise of the same shape."""
+    try:
+        root = os.environ["REPGEN_DATA"]
+        return torchvision.datasets.MNIST(root, download=False).data.numpy(), "MNIST"
+    except (KeyError, RuntimeError):
+        noise = np.random.default_rng(0).integers(0, 256, (60_000, 28, 28), dtype=np.uint8)
+        return noise, "random pixels in MNIST's shape (REPGEN_DATA names no folder with MNIST)"
+
+
+def machine(device: torch.device) -> dict:
+    processor = platform.processor() or platform.machine()
+    if (info := Path("/proc/cpuinfo")).exists() and (found := re.search(r"model name\s*:\s*(.+)", info.read_text())):
+        processor = found[1].strip()
+    affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count())
+    return {
+        "processor": processor,
+        "cores": len(affinity),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=7, help="timed rounds (default 7)")
+    parser.add_argument("--images", type=int, default=60_000, help="use the first so many images")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--out", type=Path, default=HERE / "results", help="folder of the results")
+    args = parser.parse_args()
+    device = torch.device(args.device)
+    raw, origin = pictures()
+    raw = raw[: args.images]
+    images = torch.from_numpy(raw).float().div(255).flatten(1)  # (N, 784)
+    x, flat, n = images.to(device), images.numpy(), len(raw)
+
+    def reference(solver: str) -> Callable:
+        return lambda: sklearn.decomposition.PCA(30, svd_solver=solver, random_state=0).fit(flat)
+
+    pca = {
+        "repgen.PCA": lambda: PCA(30).fit(x),
+        "scikit-learn, auto": reference("auto"),
+        "scikit-learn, covariance_eigh": reference("covariance_eigh"),
+        "scikit-learn, randomized": reference("randomized"),
+    }
+    asked = {name: 1.0 for name in pca if name.startswith("scikit")}
+    rows = compare(f"PCA, 30 components of {n:,} x 784", "repgen.PCA", pca, n, args.rounds, device, asked)
+
+    loader = Pictures(raw)
+    training = {
+        "repgen.fit, bar on": lambda: fit(VAE().to(device), x, epochs=1, batch_size=BATCH),
+        "plain loop over slices": lambda: plain_loop(x, 1),
+        "DataLoader, one image at a time": lambda: loader_loop(loader, device, 1),
+        "DataLoader of a TensorDataset": lambda: loader_loop(torch.utils.data.TensorDataset(images), device, 1),
+    }
+    asked = {"plain loop over slices": 0.95, "DataLoader, one image at a time": 3.0}
+    work = f"an epoch of a VAE 784-400-20, batch {BATCH}, Adam"
+    rows += compare(work, "repgen.fit, bar on", training, n, args.rounds, device, asked)
+
+    here = machine(device)
+    record = {
+        "machine": here,
+        "date": datetime.date.today().isoformat(),
+        "data": origin,
+        "images": n,
+        "rounds": args.rounds,
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "scikit-learn": sklearn.__version__,
+            "numpy": np.__version__,
+        },
+        "results": rows,
+    }
+    name = here["processor"] if here["device"] == "CPU" else here["device"]
+    stem = re.sub(r"[^a-z0-9]+", "-", f"{name} {here['cores']} cores".lower()).strip("-")
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / f"{stem}.json").write_text(json.dumps(record, indent=1) + "\n")
+    (args.out / f"{stem}.md").write_text(table(record))
+    print(f"written: {args.out / stem}.json and .md")
+
+
+def table(record: dict) -> str:
+    here, versions = record["machine"], record["versions"]
+    lines = [
+        f"# {here['processor']}, {here['cores']} cores, {here['device']}",
+        "",
+        f"{record['date']}; {', '.join(f'{k} {v}' for k, v in versions.items())}; {record['data']}. "
+        f"Median of {record['rounds']} rounds in which the contenders take turns; a ratio is the "
+        "median of the rounds' ratios.",
+        "",
+        "| work | contender | images/s | slowest to fastest | repgen is faster by | asked |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in record["results"]:
+        ratio = "" if row["ours_over_theirs"] is None else f"{row['ours_over_theirs']:.2f} x"
+        asked = "" if row["asked"] is None else f"{row['asked']:.2f} x"
+        spread = f"{row['slowest']:,} to {row['fastest']:,}"
+        lines.append(f"| {row['work']} | {row['contender']} | {row['images_per_second']:,} | {spread} | {ratio} | {asked} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""The losses of an epoch on record, and the error at the first that is not finite."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from repgen import parallel
+from repgen.players import Seat
+
+
+class TrainingDiverged(ArithmeticError):
+    """A loss or a weight became NaN or infinite; the attributes say where (counted from 1)."""
+
+    def __init__(self, what: str, player: str, epoch: int, step: int, lr: float, last: float | None):
+        self.player, self.epoch, self.step = player, epoch, step
+        self.learning_rate, self.last_finite = lr, last
+        before = "no loss was finite before it" if last is None else f"the last finite loss was {last:.6g}"
+        super().__init__(
+            f"{what} in epoch {epoch}, step {step} (player {player!r}, learning rate {lr:.3g}); {before}. "
+            f"The model is back at its weights from the start of epoch {epoch}. Try a smaller "
+            f"learning rate (lr={lr / 10:.1g}) or schedule=warmup_cosine(), or look in the loss for "
+            "log(0), sqrt(0), a division by 0 or exp of a large number"
+        )
+
+
+class Ledger:
+    """The losses of an epoch, kept on the device and read every few steps, not synced each step.
+
+    Reading finds the first step whose loss is not finite. Where there are several processes it
+    also adds up their shares, and makes all stop if one was asked to.
+    """
+
+    def __init__(self, seats: list[Seat], epoch: int, every: int, show: Callable[[int, str], None]):
+        self.world = parallel.rank_and_world()[1]
+        self.seats, self.epoch, self.every, self.show = seats, epoch, every, show
+        self.pending: list[tuple[Seat, int, int, float, Tensor]] = []
+        self.sums: dict[str, float] = {}
+        self.examples: dict[str, int] = {}
+        self.last: dict[str, float] = {}  # finite loss of each player
+        self.stop, self.shown = False, 0.0
+
+    def add(self, seat: Seat, step: int, losses: Sequence[Tensor], weight: float, examples: int, asked: bool):
+        """Records a step's losses; raises TrainingDiverged at most ``every`` steps after a NaN."""
+        values = torch.stack([loss.detach() for loss in losses])  # (fields,)
+        if self.world > 1:
+            values = values * (weight / self.world)
+        self.pending.append((seat, step, examples, seat.lr, values))
+        if len(self.pending) >= self.every:
+            self.read(asked)
+
+    def read(self, asked: bool) -> None:
+        """Moves what is pending from the device to the sums; ``asked``: was there a Ctrl-C."""
+        if not self.pending:
+            return
+        block = torch.cat([values for *_, values in self.pending])
+        if self.world > 1:
+            block = parallel.add_up(torch.cat([block, block.new_tensor([float(asked)])]))
+        numbers = block.tolist()  # the one sync
+        self.stop = asked if self.world == 1 else numbers[-1] > 0
+        at = 0
+        for seat, step, examples, lr, values in self.pending:
+            mine, at = numbers[at : at + len(values)], at + len(values)
+            if not math.isfinite(mine[0]):
+                what = f"the loss became {mine[0]}"
+                raise TrainingDiverged(what, seat.name, self.epoch, step + 1, lr, self.last.get(seat.name))
+            self.last[seat.name] = mine[0]
+            for field, value in zip(seat.fields, mine):
+                self.sums[field] = self.sums.get(field, 0.0) + value * examples
+                self.examples[field] = self.examples.get(field, 0) + examples
+        self.pending.clear()
+        if (now := time.perf_counter()) - self.shown > 0.2:
+            self.shown = now
+            self.show(step + 1, self.text())
+
+    def text(self) -> str:
+        first = [seat.fields[0] for seat in self.seats if seat.fields]
+        return ", ".join(f"{field} {self.mean(field):.5g}" for field in first)
+
+    def mean(self, field: str) -> float:
+        return self.sums.get(field, math.nan) / self.examples.get(field, 1)
+
+    def close(self, step: int, asked: bool) -> dict[str, float]:
+        """Reads the rest, looks at the weights, which the last step may have spoilt.
+
+        Returns each field's mean over the examples of the epoch; NaN if its player made no step.
+        """
+        self.read(asked)
+        for seat in self.seats:
+            if not torch.stack([p.isfinite().all() for p in seat.parameters]).all():
+                what, last = "a weight became NaN or infinite", self.last.get(seat.name)
+                raise TrainingDiverged(what, seat.name, self.epoch, step, seat.lr, last)
+        self.show(step, self.text())
+        return {field: self.mean(field) for seat in self.seats for field in seat.fields}
