@@ -66,6 +66,7 @@
       document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
     }
     model.widget = await load(model.get("_esm"));
+    if (!model.widget) throw new Error("its script has no default export");
     await model.widget.initialize?.({ model, signal: new AbortController().signal, experimental: {} });
     return model;
   }

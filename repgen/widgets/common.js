@@ -80,15 +80,17 @@ function sliderRow({ label, min, max, step, from = min, text, onchange }) {
   const id = uid(), readout = h("output", { for: id });
   const input = h("input", { type: "range", id, min, max, step, oninput: () => (update(+input.value), onchange(+input.value)) });
   const row = h("div", { class: "rg-row" }, h("label", { for: id }, label), readout, input);
+  let current = min;
   const update = (value) => {
-    readout.textContent = text(value);
-    input.setAttribute("aria-valuetext", text(value));
+    current = value;
+    readout.textContent = input.disabled ? "not used" : text(value);
+    input.setAttribute("aria-valuetext", readout.textContent);
     const share = (v) => (Math.min(max, Math.max(min, v)) - min) / (max - min);
     input.style.setProperty("--low", Math.min(share(from), share(value))); // the coloured stretch of the track
     input.style.setProperty("--high", Math.max(share(from), share(value)));
   };
   row.set = (value) => ((input.value = value), update(value));
-  row.disable = (off) => ((input.disabled = off), row.classList.toggle("rg-off", off));
+  row.disable = (off) => ((input.disabled = off), row.classList.toggle("rg-off", off), update(current));
   return row;
 }
 

@@ -127,6 +127,9 @@ async function render({ model, el, signal = new AbortController().signal }) {
   }
 
   followTheme(root, draw, signal);
+  const resized = new ResizeObserver(draw);
+  resized.observe(root);
+  signal.addEventListener("abort", () => resized.disconnect());
   begin(start);
 }
 

@@ -66,7 +66,7 @@ class ComponentExplorer(Widget):
             centre=centre.astype(np.float32).tobytes(), deviations=deviations.astype(np.float32).tobytes(),
             shares=shares, n_sliders=min(n_sliders, n_code), start=start, n_used=n_used,
         )  # fmt: skip
-        decoded = network.decode(own).reshape(-1, *shape).clamp(0, 1)
+        decoded = network.decode(own).reshape(-1, *shape).clamp(0, 1).numpy()
         self._rows = {"original": pixels.reshape(-1, *shape) / 255, "decoded": decoded}
 
     def still(self, figure):

@@ -28,17 +28,20 @@ async function render({ model, el, signal = new AbortController().signal }) {
     "aria-label": `Map of the code, ${xName} by ${yName}`, "aria-describedby": hint.id,
   }, base, cursor);
   const decoded = picture(shape), original = h("canvas", { width: shape[1], height: shape[0], role: "img" });
-  const originalText = h("span"), readout = h("dl", { class: "rg-readout" });
+  const originalText = h("span"), readout = h("div", { class: "rg-readout" });
   const live = h("p", { class: "rg-hidden", "aria-live": "polite" });
   const pair = h("div", { class: "rg-pair" }, captioned(decoded, "decoded here"), sprite && captioned(original, originalText));
   const legend = h("div", { class: "rg-legend", role: "group", "aria-label": "Show one class only" },
     ...names.map((name, c) => button("", () => single(c), { "aria-pressed": "false" })));
   legend.childNodes.forEach((item, c) => item.append(h("canvas", { width: 28, height: 28, "aria-hidden": "true" }), names[c]));
-  const grid = h("input", { type: "checkbox", onchange: () => redraw() });
+  const checkbox = (props) => h("input", { type: "checkbox", onchange: () => redraw(), ...props });
+  const grid = checkbox(), dots = checkbox({ checked: true });
   root.append(
     h("div", { class: "rg-columns" },
       h("div", { class: "rg-main" }, pad),
-      h("div", { class: "rg-side" }, pair, readout, legend, h("label", { class: "rg-check" }, grid, "decode the whole map"), hint)),
+      h("div", { class: "rg-side" }, pair, readout, legend, 
+        h("label", { class: "rg-check" }, grid, "decode the whole map"),
+        h("label", { class: "rg-check" }, dots, "show the points"), hint)),
     live);
 
   // From code to pixels of the pad, and back.
@@ -109,7 +112,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
     g.rect(EDGE.left, EDGE.top, w, high);
     g.clip();
     g.strokeStyle = "#fff";
-    for (let i = 0; i < n; i++) {
+    for (let i = 0; dots.checked && i < n; i++) {
       const c = labels[i] ?? 0, quiet = only !== null && c !== only;
       if (quiet && grid.checked) continue;
       g.globalAlpha = quiet ? 0.08 : 0.75;
@@ -118,7 +121,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
       if (grid.checked) g.stroke(); // the tiles are as dark as some of the colours
     }
     g.restore();
-    if (!grid.checked) classLabels(g, colour);
+    if (dots.checked && !grid.checked) classLabels(g, colour);
     legend.querySelectorAll("canvas").forEach((canvas, c) => {
       const own = canvas.getContext("2d");
       own.clearRect(0, 0, 28, 28);
@@ -176,7 +179,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
     decoded.setAttribute("aria-label", `image decoded at ${xName} ${show(at[0])}, ${yName} ${show(at[1])}`);
     const [i, far] = nearest(at), here = chosen !== null && !hover ? chosen : i;
     const facts = [[xName, show(at[0])], [yName, show(at[1])], [chosen === here ? "point" : "nearest point", here < 0 ? "none" : className(here)]];
-    readout.replaceChildren(...facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+    readout.replaceChildren(...facts.map(([name, value]) => h("div", {}, h("span", {}, name), h("b", {}, value))));
     if (sprite) showOriginal(hover ? (far < 12 ? i : null) : chosen);
   }
 
@@ -195,7 +198,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
     model.save_changes();
     move();
     clearTimeout(stay.timer);
-    stay.timer = setTimeout(() => (live.textContent = [...readout.children].map((part) => part.textContent).join(" ")), 400);
+    stay.timer = setTimeout(() => (live.textContent = [...readout.children].map((fact) => [...fact.children].map((part) => part.textContent).join(" ")).join(", ")), 400);
   }
   const toNearest = (at, within = Infinity) => {
     const [i, far] = nearest(at);

@@ -85,7 +85,7 @@ class LatentMap(Widget):
                           bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8})  # fmt: skip
         left.set(xlabel=self.axis_labels[0], ylabel=self.axis_labels[1])
         sheet = self._tiles.permute(0, 2, 1, 3).reshape(9 * self.shape[0], -1)  # (9, 9, H, W) -> (9 H, 9 W)
-        right.imshow(sheet.clamp(0, 1), cmap="gray")
+        right.imshow(sheet.clamp(0, 1).numpy(), cmap="gray")
         right.set(xticks=[], yticks=[], title="what the map decodes to")
 
     def __repr__(self):

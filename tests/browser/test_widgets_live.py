@@ -1,0 +1,349 @@
+"""The widgets in a static page: what is shown is what torch computes; keyboard, theme, width, access."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from ipywidgets.embed import dependency_state, embed_data
+from sklearn.datasets import load_digits
+
+from repgen.pca import PCA
+from repgen.widgets import ComponentExplorer, LatentMap, Network
+
+HOST = Path(__file__).parents[2] / "_ext/static_widgets/widget_host.js"
+DIGITS = torch.tensor(load_digits().data / 16, dtype=torch.float32)  # (1797, 64)
+LABELS = torch.tensor(load_digits().target)
+PCA2, PCA12 = PCA(2).fit(DIGITS), PCA(12).fit(DIGITS)
+
+
+def static_page(folder, *widgets):
+    """The widgets as the book has them: state and views in tags, the host beside them."""
+    data = embed_data(views=widgets, state=dependency_state(widgets, drop_defaults=False))
+    tag = '<script type="application/vnd.jupyter.widget-{}+json">{}</script>'
+    body = "".join(tag.format("view", json.dumps(view)) for view in data["view_specs"])
+    path = folder / "page.html"
+    path.write_text(
+        '<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>Widgets</title>'
+        '<meta name="viewport" content="width=device-width"><style>html[data-theme="dark"] { background: #111; color: #eee }</style>'
+        f'<script defer src="{HOST.as_uri()}"></script>{tag.format("state", json.dumps(data["manager_state"]))}'
+        f"<body><main><h1>Widgets</h1>{body}</main></body></html>",
+        "utf-8",
+    )
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def explorer(tmp_path_factory):
+    widget = ComponentExplorer(PCA12, DIGITS[:3], ["zero", "one", "two"], n_sliders=5, dtype="float32", noun="digit", title="Explore")
+    return static_page(tmp_path_factory.mktemp("explorer"), widget)
+
+
+@pytest.fixture(scope="module")
+def latent_map(tmp_path_factory):
+    shown = LatentMap(PCA2, PCA2.encode(DIGITS[:300]), LABELS[:300], images=DIGITS[:300], dtype="float32", title="Map")
+    return static_page(tmp_path_factory.mktemp("map"), shown)
+
+
+@pytest.fixture
+def open_widget(open_page):
+    opened = []
+
+    def open_widget(url, **context):
+        page, seen = open_page(url, **context)
+        page.wait_for_selector(".widget-host[data-ready]")
+        settle(page)
+        opened.append(seen)
+        return page
+
+    yield open_widget
+    for seen in opened:
+        assert seen.failed() == [] and seen.outside == []
+
+
+def settle(page):
+    """Two frames: what was asked for has been drawn."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def grey(page, canvas):
+    """The pixels of a picture, 0 to 255, in its own resolution."""
+    settle(page)
+    data = page.locator(canvas).evaluate("(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]")
+    return torch.tensor(data[::4], dtype=torch.float32)
+
+
+def as_grey(x):
+    return x.reshape(-1).clamp(0, 1) * 255
+
+
+def close(got, want):
+    return (got - want).abs().max() < 0.51  # one rounding
+
+
+AFTER, BEFORE = ".rg-figure:nth-child(2) canvas", ".rg-figure:nth-child(1) canvas"
+
+
+# The component explorer
+
+
+def test_an_image_is_shown_beside_its_reconstruction(open_widget, explorer):
+    page = open_widget(explorer)
+    assert close(grey(page, BEFORE), as_grey(DIGITS[0]))
+    assert close(grey(page, AFTER), as_grey(PCA12.reconstruct(DIGITS[:1])))
+    page.get_by_role("radio", name="two").check()
+    assert close(grey(page, BEFORE), as_grey(DIGITS[2]))
+    assert close(grey(page, AFTER), as_grey(PCA12.reconstruct(DIGITS[2:3])))
+    page.get_by_role("radio", name="mean digit").check()
+    assert close(grey(page, AFTER), as_grey(PCA12.mean))
+    assert not page.locator(BEFORE).is_visible()
+
+
+def test_a_slider_moves_the_image_along_its_component(open_widget, explorer):
+    page = open_widget(explorer)
+    share = f"{100 * PCA12.explained_variance_ratio[2]:.2g}"
+    slider = page.get_by_role("slider", name=f"component 3 ({share} % of variance)")
+    slider.focus()
+    page.keyboard.press("Home")
+    code = PCA12.encode(DIGITS[:1])
+    code[0, 2] = -4 * PCA12.explained_variance[2].sqrt()
+    assert close(grey(page, AFTER), as_grey(PCA12.decode(code)))
+    assert slider.get_attribute("aria-valuetext") == "−4.0 σ"
+    page.keyboard.press("ArrowRight")
+    code[0, 2] = -3.9 * PCA12.explained_variance[2].sqrt()
+    assert close(grey(page, AFTER), as_grey(PCA12.decode(code)))
+    assert not close(grey(page, AFTER), as_grey(PCA12.reconstruct(DIGITS[:1])))
+    page.get_by_role("button", name="Reset").click()
+    assert close(grey(page, AFTER), as_grey(PCA12.reconstruct(DIGITS[:1])))
+
+
+def test_fewer_components_leave_the_squared_error_that_torch_measures(open_widget, explorer):
+    page = open_widget(explorer)
+    count = page.get_by_role("slider", name="number of components used")
+    for n in (12, 4, 0):
+        count.fill(str(n))
+        code = PCA12.encode(DIGITS[:1])
+        code[:, n:] = 0
+        decoded = PCA12.decode(code)
+        assert close(grey(page, AFTER), as_grey(decoded))
+        want = (DIGITS[0] - decoded).square().sum().item()
+        assert abs(float(page.locator(".rg-error b").text_content()) - want) < 0.006
+    none, every = re.findall(r"[\d.]+", page.locator(".rg-curve").get_attribute("aria-label"))[:2]
+    assert abs(float(none) - (DIGITS[0] - PCA12.mean).square().sum()) < 0.006 and float(every) < float(none)
+    assert page.get_by_role("slider", name="component 1 ").is_disabled()  # it would change nothing
+
+
+def test_random_codes_have_the_variances_of_the_components(open_widget, explorer):
+    page = open_widget(explorer)
+    draws = page.evaluate("""() => {
+      const button = [...document.querySelectorAll("button")].find((b) => b.textContent === "Random digit");
+      const readouts = [...document.querySelectorAll(".rg-sliders output")];
+      return Array.from({ length: 1000 }, () => (button.click(), readouts.map((r) => parseFloat(r.textContent.replace("−", "-")))));
+    }""")
+    z = torch.tensor(draws)  # (1000, 5), in standard deviations
+    assert z.mean(0).abs().max() < 5 / 1000**0.5 and (z.std(0) - 1).abs().max() < 5 / 2000**0.5
+    assert (torch.corrcoef(z.T) - torch.eye(5)).abs().max() < 5 / 1000**0.5
+    assert page.locator(".rg-sliders input:disabled").count() == 0
+    code = torch.zeros(1, 12)
+    code[0, :5] = z[-1] * PCA12.explained_variance[:5].sqrt()
+    page.get_by_role("slider", name="number of components used").fill("5")
+    assert (grey(page, AFTER) - as_grey(PCA12.decode(code))).abs().max() < 8  # the readouts have one decimal
+
+
+# The latent map
+
+
+def place(page):
+    """The coordinates in the readout."""
+    settle(page)
+    values = page.locator(".rg-readout b").all_text_contents()
+    return [float(v.replace("−", "-")) for v in values[:2]], values[2]
+
+
+def decoded_at(page):
+    return as_grey(PCA2.decode(torch.tensor([place(page)[0]])))
+
+
+def near(got, want):
+    return (got - want).abs().max() < 2  # the readout has two decimals
+
+
+def test_arrow_keys_move_and_the_image_follows(open_widget, latent_map):
+    page = open_widget(latent_map)
+    pad = page.locator(".rg-pad")
+    pad.focus()
+    (x0, y0), _ = place(page)
+    assert near(grey(page, BEFORE), decoded_at(page))
+    before = grey(page, BEFORE)
+    page.keyboard.press("ArrowRight")
+    (x1, y1), _ = place(page)
+    assert x1 > x0 and y1 == y0
+    page.keyboard.press("Shift+ArrowUp")
+    (x2, y2), _ = place(page)
+    assert x2 == x1 and y2 - y1 > 5 * (x1 - x0)
+    assert near(grey(page, BEFORE), decoded_at(page)) and not near(grey(page, BEFORE), before)
+    for _ in range(15):
+        page.keyboard.press("Shift+ArrowLeft")  # stops at the edge
+    low = PCA2.encode(DIGITS[:300])[:, 0].min().item()
+    assert place(page)[0][0] < low < place(page)[0][0] + 0.6
+    page.keyboard.press("Tab")
+    assert not pad.evaluate("(pad) => pad === document.activeElement")  # the keyboard is not trapped
+
+
+def test_enter_goes_to_the_nearest_image_and_shows_the_original(open_widget, latent_map):
+    page = open_widget(latent_map)
+    assert page.locator(AFTER).get_attribute("aria-label") == "click on a point"
+    (x, y), _ = place(page)
+    page.locator(".rg-pad").focus()
+    page.keyboard.press("Enter")
+    codes = PCA2.encode(DIGITS[:300])
+    (x, y), name = place(page)
+    i = (codes - torch.tensor([x, y])).norm(dim=1).argmin()
+    assert (codes[i] - torch.tensor([x, y])).abs().max() < 0.006
+    assert name == str(LABELS[i].item())
+    assert close(grey(page, AFTER), as_grey(DIGITS[i]))
+    page.wait_for_function("document.querySelector('[aria-live]').textContent.includes('point')")
+
+
+def test_pointer_previews_pins_and_drags(open_widget, latent_map):
+    page = open_widget(latent_map)
+    box = page.locator(".rg-pad").bounding_box()
+    at = lambda u, v: (box["x"] + u * box["width"], box["y"] + v * box["height"])  # noqa: E731
+    pinned = place(page)[0]
+    page.mouse.move(*at(0.3, 0.8))
+    hovered = place(page)[0]
+    assert hovered[0] < pinned[0] and hovered[1] < pinned[1]
+    assert near(grey(page, BEFORE), decoded_at(page))
+    page.mouse.move(5, 5)
+    assert place(page)[0] == pinned  # back to where the reader stands
+    page.mouse.move(*at(0.5, 0.5))
+    page.mouse.down()
+    page.mouse.move(*at(0.85, 0.2), steps=4)
+    page.mouse.up()
+    page.mouse.move(5, 5)
+    dragged = place(page)[0]
+    assert dragged[0] > pinned[0] and dragged[1] > pinned[1]
+    assert near(grey(page, BEFORE), decoded_at(page))
+
+
+def test_a_finger_moves_it_too(open_widget, latent_map):
+    page = open_widget(latent_map, has_touch=True, is_mobile=True, viewport={"width": 360, "height": 700})
+    page.locator(".rg-pad").scroll_into_view_if_needed()
+    box = page.locator(".rg-pad").bounding_box()
+    page.touchscreen.tap(box["x"] + 0.9 * box["width"], box["y"] + 0.3 * box["height"])
+    (x, _), _ = place(page)
+    assert x > PCA2.encode(DIGITS[:300])[:, 0].quantile(0.9)
+    assert near(grey(page, BEFORE), decoded_at(page))
+
+
+def test_the_whole_map_is_decoded_where_asked(open_widget, latent_map):
+    page = open_widget(latent_map)
+    page.get_by_label("show the points").uncheck()
+    base = page.locator(".rg-pad canvas").nth(0)
+    covered = """(c) => {
+      const d = c.getContext("2d").getImageData(60, 20, c.width - 80, c.height - 80).data;
+      let n = 0;
+      for (let i = 3; i < d.length; i += 4) n += d[i] === 255;
+      return (4 * n) / d.length;
+    }"""
+    assert base.evaluate(covered) < 0.1
+    page.get_by_label("decode the whole map").check()
+    page.wait_for_function(f"() => ({covered})(document.querySelector('.rg-pad canvas')) > 0.99")
+    # the middle of the 15 x 15 cells is the middle of the map
+    tile = base.evaluate("""(c) => {
+      const w = c.width - 54, h = c.height - 50, g = c.getContext("2d");
+      const d = g.getImageData(44 + (7 / 15) * w, 10 + (7 / 15) * h, w / 15, h / 15).data;
+      let sum = 0;
+      for (let i = 0; i < d.length; i += 4) sum += d[i];
+      return (4 * sum) / d.length;
+    }""")
+    codes = PCA2.encode(DIGITS[:300])
+    middle = (codes.amin(0) + codes.amax(0))[None] / 2
+    assert abs(tile - as_grey(PCA2.decode(middle)).mean()) < 8
+
+
+def test_one_class_can_be_singled_out(open_widget, latent_map):
+    page = open_widget(latent_map)
+    seven = page.get_by_role("group", name="one class").get_by_role("button", name="7", exact=True)
+    seven.click()
+    assert seven.get_attribute("aria-pressed") == "true" and place(page)[1] == "7"
+    seven.click()
+    assert seven.get_attribute("aria-pressed") == "false"
+
+
+def test_widgets_share_the_weights_of_a_network(open_widget, tmp_path):
+    network = Network.from_module(PCA2, "float32")
+    codes = PCA2.encode(DIGITS[:20])
+    widgets = [LatentMap(network, codes, title="one"), LatentMap(network, codes, LABELS[:20], title="two")]
+    url = static_page(tmp_path, *widgets)
+    assert (tmp_path / "page.html").read_text().count('["weights"]') == 1
+    page = open_widget(url)
+    assert page.locator(".rg-map").count() == 2
+    assert page.locator("head style:has-text('.rg')").count() == 1 or page.locator("style").count() == 2
+
+
+# Both
+
+
+def test_dark_theme_is_followed_at_once(open_widget, latent_map, explorer):
+    for url in (latent_map, explorer):
+        page = open_widget(url)
+        # the mean of the words at the foot of the drawing, red + green + blue
+        ink = """() => {
+          const c = document.querySelector(".rg-pad canvas, .rg-curve");
+          const d = c.getContext("2d").getImageData(0, c.height - 16, c.width, 16).data;
+          let sum = 0, n = 0;
+          for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 150) { sum += d[i] + d[i + 1] + d[i + 2]; n++; }
+          return sum / n;
+        }"""
+        paper = "() => getComputedStyle(document.querySelector('.rg')).backgroundColor"
+        light = page.evaluate(paper), page.evaluate(ink)
+        page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        settle(page)
+        dark = page.evaluate(paper), page.evaluate(ink)
+        assert light[0] == "rgb(255, 255, 255)" and dark[0] != light[0]
+        assert dark[1] > light[1] + 100  # what is drawn is lighter on dark paper
+        page.evaluate("document.documentElement.removeAttribute('data-theme')")
+        page.emulate_media(color_scheme="light")
+        settle(page)
+        assert page.evaluate(paper) == light[0]
+        page.evaluate("document.body.dataset.jpThemeLight = 'false'")  # JupyterLab's
+        settle(page)
+        assert page.evaluate(paper) == dark[0]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_violation_of_accessibility(open_widget, explorer, latent_map, theme):
+    for url in (explorer, latent_map):
+        page = open_widget(url)
+        page.evaluate("(theme) => { document.documentElement.dataset.theme = theme }", theme)
+        if url == explorer:
+            page.get_by_role("slider", name="number of components used").fill("2")  # some sliders are off
+        settle(page)
+        results = Axe().run(page)
+        assert results.violations_count == 0, results.generate_report()
+
+
+def test_no_sideways_scroll_on_a_phone(open_widget, explorer, latent_map):
+    for url in (explorer, latent_map):
+        page = open_widget(url, viewport={"width": 360, "height": 700}, is_mobile=True, has_touch=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        for box in page.locator(".rg button, .rg input[type=range]").all():
+            edges = box.bounding_box()
+            assert edges["x"] >= 0 and edges["x"] + edges["width"] <= 360
+
+
+def test_everything_can_be_reached_by_keyboard_and_shows_its_focus(open_widget, explorer, latent_map):
+    for url in (explorer, latent_map):
+        page = open_widget(url)
+        wanted = page.locator(".rg :is(button, input:not([type=radio]), [tabindex='0'])").count() + page.locator(".rg input:checked[type=radio]").count()
+        reached = 0
+        for _ in range(wanted):
+            page.keyboard.press("Tab")
+            reached += page.evaluate("""() => {
+              const at = document.activeElement, seen = at.type === "radio" ? at.nextElementSibling : at;
+              return at.closest(".rg") && parseFloat(getComputedStyle(seen).outlineWidth) >= 2 && getComputedStyle(seen).outlineStyle !== "none";
+            }""")
+        assert reached == wanted

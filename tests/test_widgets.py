@@ -1,0 +1,216 @@
+"""What the widgets hand to the page: bytes, checks, still pictures. How they live there: tests/browser."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+from torch import nn
+
+from repgen.pca import PCA
+from repgen.widgets import ComponentExplorer, LatentMap, Network
+
+DIGITS = torch.tensor(load_digits().data / 16, dtype=torch.float32)  # (1797, 64)
+LABELS = torch.tensor(load_digits().target)
+PCA2, PCA9 = PCA(2).fit(DIGITS), PCA(9).fit(DIGITS)
+
+
+def net(*layers):
+    torch.manual_seed(0)
+    return nn.Sequential(*layers)
+
+
+def by_hand(network, z):
+    """The buffer read back as its docstring says, in numpy."""
+    w, at, x = np.frombuffer(network.weights, network.spec["dtype"]).astype(np.float64), 0, np.asarray(z, np.float64)
+    for layer in network.spec["layers"]:
+        if layer["type"] == "linear":
+            n, m = layer["n_in"], layer["n_out"]
+            x = x @ w[at : at + n * m].reshape(m, n).T + w[at + n * m : at + n * m + m]
+            at += n * m + m
+        else:
+            x = {"tanh": np.tanh, "sigmoid": lambda v: 1 / (1 + np.exp(-v))}[layer["type"]](x)
+    assert at == len(w)
+    return x
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_bytes_are_the_network(bias):
+    module = net(nn.Linear(3, 5, bias=bias), nn.Tanh(), nn.Dropout(0.5), nn.Sequential(nn.Linear(5, 4), nn.Sigmoid()))
+    module.append(nn.Unflatten(1, (2, 2))).eval()
+    z = torch.randn(6, 3)
+    network = Network.from_module(module, "float32")
+    want = module(z).flatten(1).detach().numpy()
+    np.testing.assert_allclose(by_hand(network, z), want, atol=1e-6)
+    np.testing.assert_allclose(network.decode(z), want, atol=1e-6)
+    half = Network.from_module(module, "float16")
+    assert len(half.weights) == len(network.weights) / 2
+    np.testing.assert_allclose(by_hand(half, z), want, atol=2e-3)
+
+
+def test_a_pca_is_one_linear_layer():
+    z = PCA9.encode(DIGITS[:5])
+    network = Network.from_module(PCA9, "float32")
+    np.testing.assert_allclose(by_hand(network, z), PCA9.decode(z), atol=1e-5)
+
+
+class Autoencoder(nn.Module):
+    def __init__(self, squash):
+        super().__init__()
+        self.encoder, self.decoder, self.squash = net(nn.Linear(64, 2)), net(nn.Linear(2, 64)), squash
+
+    def encode(self, x):
+        return self.encoder(x)
+
+    def decode(self, z):
+        return self.decoder(z).sigmoid() if self.squash else self.decoder(z)
+
+
+def test_a_decode_that_does_more_than_its_layers_is_refused():
+    assert Network.from_module(Autoencoder(squash=False)).spec["n_out"] == 64
+    with pytest.raises(ValueError, match="activation outside.*nn.Sequential"):
+        Network.from_module(Autoencoder(squash=True))
+
+
+@pytest.mark.parametrize(
+    "layer, name", [(nn.GELU(), "GELU"), (nn.BatchNorm1d(4), "BatchNorm1d"), (nn.ConvTranspose2d(1, 1, 3), "ConvTranspose2d")]
+)
+def test_a_layer_that_the_page_cannot_compute_is_named_with_its_place(layer, name):
+    with pytest.raises(TypeError, match=rf"decoder\[1\] is a {name}.*It knows"):
+        Network.from_module(nn.Sequential(nn.Linear(2, 4), layer))
+    with pytest.raises(TypeError, match=rf"decoder\[0\]\[1\] is a {name}"):
+        Network.from_module(nn.Sequential(nn.Sequential(nn.Linear(2, 4), layer)))
+
+
+def test_other_things_that_are_no_decoder():
+    class Twice(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    for what in (Twice(2, 4), "a path", lambda z: z):
+        with pytest.raises(TypeError, match="cannot compute"):
+            Network.from_module(what)
+    with pytest.raises(TypeError, match="no nn.Linear"):
+        Network.from_module(nn.Sequential(nn.Tanh()))
+    with pytest.raises(TypeError, match="not fitted"):
+        Network.from_module(PCA(2))
+    with pytest.raises(ValueError, match="gives 4 numbers, the next takes 5"):
+        Network.from_module(nn.Sequential(nn.Linear(2, 4), nn.Linear(5, 4)))
+    with pytest.raises(ValueError, match="float16' or 'float32"):
+        Network.from_module(PCA2, "int8")
+
+
+def test_weights_that_are_nan_or_too_large_for_half_precision():
+    module = net(nn.Linear(2, 4))
+    module[0].weight.data[0, 0] = 1e5
+    assert Network.from_module(module, "float32").spec["n_out"] == 4
+    with pytest.raises(ValueError, match="1 weights are NaN or too large for float16.*float32"):
+        Network.from_module(module)
+    module[0].weight.data[0] = torch.nan
+    with pytest.raises(ValueError, match="2 weights are NaN"):
+        Network.from_module(module, "float32")
+
+
+def test_several_widgets_share_one_network():
+    network = Network.from_module(PCA2)
+    codes = PCA2.encode(DIGITS[:9])
+    one, two = LatentMap(network, codes), LatentMap(network, codes)
+    assert one.network is two.network is network
+    assert one.get_state()["network"] == f"IPY_MODEL_{network.model_id}"
+    assert "weights" not in one.get_state() and network._view_name is None
+
+
+def test_codes_and_originals_of_a_map():
+    codes = PCA2.encode(DIGITS[:50])
+    shown = LatentMap(PCA2, codes, LABELS[:50], images=DIGITS[:50])
+    low, high = torch.tensor(shown.box).T
+    back = low + torch.tensor(np.frombuffer(shown.codes, np.uint16).astype(np.float32).reshape(50, 2)) / 65535 * (high - low)
+    assert (back - codes).abs().max() < 1e-4 * (high - low).max()
+    (x0, x1), (y0, y1) = shown.extent
+    assert x0 < low[0] < high[0] < x1 and y0 < low[1] < high[1] < y1
+    assert [shown.names[i] for i in shown.labels] == [str(int(c)) for c in LABELS[:50]]
+    sheet = np.asarray(Image.open(io.BytesIO(shown.sprite)))
+    across = sheet.shape[1] // 8
+    for i in (0, 7, 49):
+        tile = sheet[i // across * 8 :, i % across * 8 :][:8, :8]
+        assert np.abs(tile.ravel() / 255 - DIGITS[i].numpy()).max() <= 0.5 / 255 + 1e-6
+
+
+def test_a_map_of_many_points_keeps_rows_together():
+    codes = torch.stack([torch.arange(5000.0), torch.arange(5000.0)], 1)
+    images = (torch.arange(5000) % 10 / 10).reshape(-1, 1, 1, 1).expand(-1, 1, 8, 8)
+    shown = LatentMap(PCA2, codes, torch.arange(5000) % 10, images=images)
+    kept = np.frombuffer(shown.codes, np.uint16).reshape(-1, 2)[:, 0] / 65535 * (shown.box[0][1] - shown.box[0][0]) + shown.box[0][0]
+    kept = kept.round().astype(int)
+    assert len(kept) == 2000 and list(kept % 10) == list(shown.labels)
+    sheet = np.asarray(Image.open(io.BytesIO(shown.sprite)))
+    across = sheet.shape[1] // 8
+    assert [sheet[i // across * 8, i % across * 8] for i in range(2000)] == [round(k % 10 * 25.5) for k in kept]
+
+
+CODES = PCA2.encode(DIGITS[:6])
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"codes": torch.zeros(6, 3)}, r"codes: expected shape \(N, 2\), found \(6, 3\)"),
+        ({"codes": torch.zeros(0, 2)}, "at least one point"),
+        ({"codes": CODES.clone().index_fill_(0, torch.tensor([1]), torch.nan)}, "codes: 2 of 12 numbers are NaN"),
+        ({"labels": LABELS[:5]}, r"expected 6 whole numbers, one a code, found shape \(5,\)"),
+        ({"labels": LABELS[:6] / 2}, "whole numbers"),
+        ({"labels": LABELS[:6], "names": ["zero", "one"]}, "2 names, but labels from 0 to 5"),
+        ({"names": ["zero"]}, "names without labels"),
+        ({"images": DIGITS[:5]}, "5 images for 6 codes"),
+        ({"images": DIGITS[:6, :63]}, r"8 x 8 pixels, found shape \(6, 63\)"),
+        ({"images": DIGITS[:6] * 16}, r"\[0, 1\], found 0 to 16"),
+        ({"shape": (8, 9)}, "64 numbers: not an image of 8 x 9"),
+        ({"extent": ((1, 0), (0, 1))}, "x0 < x1"),
+        ({"point": (1, 2, 3)}, r"point: expected shape \(2\), found \(3,\)"),
+        ({"decoder": PCA9}, "code of 2 numbers, this decoder takes 9"),
+    ],
+)
+def test_a_map_says_what_is_wrong(change, message):
+    with pytest.raises(ValueError, match=message):
+        LatentMap(**{"decoder": PCA2, "codes": CODES} | change)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"images": DIGITS[:3, :60]}, "8 x 8 pixels"),
+        ({"images": DIGITS[:3] - 1}, r"\[0, 1\], found -1"),
+        ({"labels": ["a", "b"]}, "2 labels for 3 images"),
+        ({"n_used": 10}, "n_used=10 of 9"),
+        ({"start": 3}, "start=3 of 3"),
+        ({"codes": torch.zeros(5, 8)}, r"codes: expected shape \(N, 9\), found \(5, 8\)"),
+    ],
+)
+def test_an_explorer_says_what_is_wrong(change, message):
+    with pytest.raises(ValueError, match=message):
+        ComponentExplorer(**{"model": PCA9, "images": DIGITS[:3]} | change)
+
+
+def test_an_explorer_of_an_autoencoder_needs_codes_to_measure_in():
+    model = Autoencoder(squash=False)
+    with pytest.raises(TypeError, match=r"pass codes=model.encode\(x\)"):
+        ComponentExplorer(model, DIGITS[:3])
+    codes = model.encode(DIGITS).detach()
+    shown = ComponentExplorer(model, DIGITS[:3], codes=codes)
+    np.testing.assert_allclose(np.frombuffer(shown.centre, np.float32), codes.mean(0), atol=1e-5)
+    np.testing.assert_allclose(np.frombuffer(shown.deviations, np.float32), codes.std(0, correction=0), rtol=1e-4)
+    assert shown.shares == []
+
+
+def test_a_representation_is_the_same_in_every_run_and_has_a_still_picture():
+    for make in (lambda: ComponentExplorer(PCA9, DIGITS[:3], title="T"), lambda: LatentMap(PCA2, CODES, LABELS[:6], title="T")):
+        one, two = make(), make()
+        assert repr(one) == repr(two) and "0x" not in repr(one) and one.model_id not in repr(one)
+        data, other = one._repr_mimebundle_()[0], two._repr_mimebundle_()[0]
+        assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == one.model_id
+        assert data["image/png"] == other["image/png"]
+        picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+        assert picture.width == 770 and len(np.unique(picture.convert("L"))) > 20
