@@ -1,8 +1,27 @@
 """repgen: learned representations and generative models, one idea a file."""
 
+from repgen.autoencoder import LinearAutoencoder
 from repgen.claims import ClaimError, claim
+from repgen.data import Data, DataError, load
 from repgen.pca import PCA
 from repgen.session import setup
+from repgen.train import CheckpointError, History, Player, TrainingDiverged, cosine, fit, warmup_cosine
 
 __version__ = "0.1.0"
-__all__ = ["PCA", "ClaimError", "claim", "setup"]
+__all__ = [
+    "PCA",
+    "CheckpointError",
+    "ClaimError",
+    "Data",
+    "DataError",
+    "History",
+    "LinearAutoencoder",
+    "Player",
+    "TrainingDiverged",
+    "claim",
+    "cosine",
+    "fit",
+    "load",
+    "setup",
+    "warmup_cosine",
+]

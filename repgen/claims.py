@@ -82,7 +82,8 @@ def _identifier(sentence: str) -> str:
 
 
 def _number(value: float, unit: str = "") -> str:
-    return f"{value:.4g} {unit}".rstrip()
+    figure = f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.4g}"
+    return f"{figure} {unit}".rstrip()
 
 
 def _details(r: dict) -> list[tuple[str, str]]:
