@@ -2,6 +2,8 @@
 
 import base64
 import io
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -214,3 +216,28 @@ def test_a_representation_is_the_same_in_every_run_and_has_a_still_picture():
         assert data["image/png"] == other["image/png"]
         picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
         assert picture.width == 770 and len(np.unique(picture.convert("L"))) > 20
+
+
+def outdated(notebook):
+    """The classes of widgets in a stored notebook whose script or style is not the package's own of today."""
+    ours = {f"{c.__module__}.{c.__name__}": c for c in (ComponentExplorer, LatentMap, Network)}
+    stored = notebook["metadata"].get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    found = set()
+    for state in (model["state"] for model in stored.values()):
+        if widget := ours.get(state.get("_anywidget_id")):
+            if state["_esm"] != widget._esm or state.get("_css", "") != getattr(widget, "_css", ""):
+                found.add(widget.__name__)
+    return sorted(found)
+
+
+def test_stored_widgets_run_the_scripts_of_today():
+    """A notebook stores its widgets' scripts: after a change of them, `make notebooks`."""
+    shown = LatentMap(PCA2, CODES)
+    stored = {m.model_id: {"state": dict(m.get_state())} for m in (shown, shown.network)}
+    notebook = {"metadata": {"widgets": {"application/vnd.jupyter.widget-state+json": {"state": stored}}}}
+    assert outdated(notebook) == []
+    stored[shown.model_id]["state"]["_esm"] += "\n// of yesterday"
+    assert outdated(notebook) == ["LatentMap"]
+    chapters = Path(__file__).parents[1] / "chapters"
+    for path in sorted(chapters.glob("[0-9]*/*.ipynb")):
+        assert outdated(json.loads(path.read_text("utf-8"))) == [], f"{path.name}: run `make notebooks`"
