@@ -1,0 +1,462 @@
+"""Named data sets: the real files against the standard loaders, and everything that can go wrong with them."""
+
+import http.server
+import pickle
+import socket
+import threading
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn.datasets
+import sklearn.datasets._olivetti_faces as olivetti
+import torch
+import torchvision.datasets.mnist as vision
+from scipy.io import savemat
+
+from repgen import data, files
+from repgen.data import DataError, check, load
+
+NAMES = tuple(data._SETS)
+TRAIN_LABELS = "MNIST/raw/train-labels-idx1-ubyte"
+FACES = "sklearn/olivetti_py3.pkz"
+EXACT = "donot_use_mm_for_euclid_dist"  # so that equal rows are at distance zero
+
+
+@pytest.fixture
+def real(request):
+    """The real root; skips where the files are not there."""
+    source = request.param
+    if files.problems(source):
+        pytest.skip(f"{source} is not in {files.root()}: set REPGEN_DATA, or python -m repgen data fetch {source}")
+    return files.root()
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    """An empty root, no network, and a process that has tried and said nothing yet."""
+    monkeypatch.setenv("REPGEN_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("REPGEN_OFFLINE", "1")
+    monkeypatch.setattr(files, "_failed", {})
+    monkeypatch.setattr(files, "_said", set())
+    return tmp_path / "data"
+
+
+def put(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+# --- what load returns ---
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_set_is_float32_images_in_range_or_points_and_splits_differ(name, empty):
+    options = {"n": 50} if name in ("curves", "natural_patches", "face_patches") else {}
+    for split in data._SETS[name].splits:
+        d = load(name, split, **options)
+        assert d.x.dtype == torch.float32 and d.x.is_contiguous() and d.flat.shape == (len(d.x), d.x[0].numel())
+        assert d.name == name and d.origin and str(files.root()) not in repr(d)
+        assert d.x.ndim == 2 or (d.x.ndim == 4 and d.x.min() >= 0 and d.x.max() <= 1)
+        assert d.labels is None or (d.labels.dtype == torch.int64 and d.labels.shape == (len(d.x),))
+        assert d.stand_in == (name in ("mnist", "faces", "face_patches"))
+        moved = d.to("meta")
+        assert moved.x.device.type == "meta" and (d.labels is None or moved.labels.device.type == "meta")
+    again = load(name, split, "meta", **options), load(name, split, **options)
+    assert again[0].x.device.type == "meta" and torch.equal(again[1].x, d.x)
+    if "test" in data._SETS[name].splits:
+        train, test = (load(name, split, **options).flat for split in ("train", "test"))
+        assert torch.cdist(train[:500], test[:500], compute_mode=EXACT).min() > 0
+
+
+@pytest.mark.parametrize("name", ["curves", "ring", "grid", "spiral", "swiss_roll", "moons", "natural_patches", "face_patches"])
+def test_generated_sets_depend_on_the_seed_and_keep_to_n(name, empty):
+    a, b = load(name, n=40, seed=1), load(name, n=40, seed=2)
+    assert len(a.x) == len(b.x) == 40 and not torch.equal(a.x, b.x)
+
+
+def test_published_sizes_are_the_defaults(empty):
+    assert len(load("curves").x) == 20_000 and len(load("curves", "test").x) == 10_000
+    assert load("face_patches", "validation").x.shape == (20_700, 1, 25, 25)
+
+
+@pytest.mark.parametrize("real", ["mnist"], indirect=True)
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_mnist_is_torchvisions(real, split):
+    theirs = vision.MNIST(real, train=split == "train")
+    ours = load("mnist", split)
+    assert torch.equal(ours.x[:, 0], theirs.data / 255) and torch.equal(ours.labels, theirs.targets) and not ours.stand_in
+
+
+@pytest.mark.parametrize("real", ["faces"], indirect=True)
+def test_faces_are_scikit_learns_pooled_and_split_by_person(real):
+    theirs = sklearn.datasets.fetch_olivetti_faces(data_home=real / "sklearn", download_if_missing=False)
+    pooled = theirs.images.reshape(400, 32, 2, 32, 2).mean((2, 4))
+    every, train, test = load("faces", "all"), load("faces"), load("faces", "test")
+    assert np.allclose(every.x[:, 0].numpy(), pooled, atol=1e-6) and np.array_equal(every.labels.numpy(), theirs.target)
+    assert torch.equal(torch.cat([train.x, test.x]), every.x) and (len(train.x), len(test.x)) == (300, 100)
+    assert train.labels.max() == 29 and test.labels.min() == 30
+    assert np.array_equal(load("faces", "all", size=64).x[:, 0].numpy(), theirs.images)
+
+
+@pytest.mark.parametrize("real", ["faces"], indirect=True)
+def test_face_patches_come_from_the_people_of_their_split(real, monkeypatch):
+    """With every face painted in the grey of its person, a patch tells whose it is."""
+    grey = types.SimpleNamespace(seen=None)
+
+    def painted(**_):
+        return np.repeat(np.arange(40) / 40, 10)[:, None].astype(np.float32).repeat(4096, 1), np.repeat(np.arange(40), 10)
+
+    monkeypatch.setattr(sklearn.datasets, "fetch_olivetti_faces", painted)
+    for split, people in (("train", range(30)), ("validation", range(30)), ("test", range(30, 40))):
+        grey.seen = (load("face_patches", split, n=2000).x[:, 0, 12, 12] * 40).round().int().unique().tolist()
+        assert grey.seen == list(people)
+
+
+def test_digits_are_scikit_learns_at_their_own_size_and_fill_the_frame_at_others():
+    theirs = sklearn.datasets.load_digits()
+    own = [load("digits", split, size=8) for split in ("train", "test")]
+    assert np.array_equal(torch.cat([d.x for d in own])[:, 0].numpy(), theirs.images / 16)
+    assert np.array_equal(torch.cat([d.labels for d in own]).numpy(), theirs.target)
+    large = load("digits", "all", size=28).x
+    back = torch.nn.functional.interpolate(large, (8, 8), mode="area")[:, 0].flatten()
+    assert torch.corrcoef(torch.stack([back, torch.from_numpy(theirs.images).float().flatten()]))[0, 1] > 0.97
+
+
+def test_pictures_and_their_patches():
+    theirs = sklearn.datasets.load_sample_images().images
+    x = load("pictures").x
+    assert x.shape == (2, 3, 427, 640) and np.allclose(x[1, :, 5, 7].numpy() * 255, theirs[1][5, 7], atol=1e-4)
+    grey = np.stack(theirs) / 255 @ [0.299, 0.587, 0.114]
+    windows = np.lib.stride_tricks.sliding_window_view(grey, (12, 12), axis=(1, 2))  # (2, 416, 629, 12, 12)
+    for split, columns in (("train", slice(0, 469)), ("test", slice(480, None))):
+        for patch in load("natural_patches", split, n=5).x[:, 0].numpy():
+            candidates = np.abs(windows[:, :, columns, 0, 0] - patch[0, 0]) < 1e-5
+            assert np.abs(windows[:, :, columns][candidates] - patch).max((1, 2)).min() < 1e-5
+
+
+def test_rotating_digit_is_one_digit_all_the_way_round():
+    d = load("rotating_digit", n=8, digit=7)
+    assert torch.equal(d.labels, torch.arange(8)) and torch.allclose(d.x[2], d.x[0].rot90(1, (1, 2)), atol=1e-4)
+    mass = d.flat.sum(1)
+    assert (mass / mass[0] - 1).abs().max() < 0.01  # nothing turns out of the frame
+
+
+# --- names, splits, options ---
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: load("minst"), ["'minst'", "Did you mean 'mnist'?", *NAMES]),
+        (lambda: load("MNIST"), ["Did you mean 'mnist'?"]),
+        (lambda: load(["mnist"]), ["data set"]),
+        (lambda: load("digits", "tset"), ["split of digits", "Did you mean 'test'?", "train, test, all"]),
+        (lambda: load("curves", "all"), ["split of curves", "train, test"]),
+        (lambda: load("faces", sise=32), ["option of faces", "Did you mean 'size'?"]),
+        (lambda: load("mnist", n=10), ["option of mnist", "Known: none"]),
+        (lambda: load("faces", size=30), ["divide 64", "30"]),
+        (lambda: load("faces", size=128), ["size", "1 to 64", "128"]),
+        (lambda: load("digits", size=0), ["size", "0"]),
+        (lambda: load("ring", n=0), ["n must be", "at least 1", "0"]),
+        (lambda: load("curves", n=2.5), ["n must be", "2.5"]),
+        (lambda: load("curves", n=True), ["n must be", "True"]),
+        (lambda: load("grid", seed=-1), ["seed", "-1"]),
+        (lambda: load("spiral", noise=-0.1), ["noise", "-0.1"]),
+        (lambda: load("spiral", noise=float("nan")), ["noise", "nan"]),
+        (lambda: load("moons", noise="much"), ["noise", "'much'"]),
+        (lambda: load("rotating_digit", digit=10), ["digit", "0 to 9", "10"]),
+        (lambda: load("natural_patches", size=161), ["size", "1 to 160"]),
+        (lambda: data.fetch("facse"), ["Did you mean 'faces'?"]),
+        (lambda: data.verify("curve"), ["Did you mean 'curves'?"]),
+    ],
+)
+def test_what_makes_no_sense_is_named(call, words):
+    with pytest.raises(DataError) as error:
+        call()
+    for word in words:
+        assert word in str(error.value)
+
+
+# --- check ---
+
+
+def spoilt(value, *places, shape=(3, 4)):
+    x = torch.full(shape, 0.5)
+    for place in places:
+        x[place] = value
+    return x
+
+
+@pytest.mark.parametrize(
+    ("x", "asked", "words"),
+    [
+        (spoilt(float("nan"), (1, 2), (2, 0)), {}, ["images", "(3, 4)", "2 of its 12", "nan at [1, 2]"]),
+        (spoilt(float("inf"), (2, 3)), {}, ["1 of its 12", "inf at [2, 3]"]),
+        (spoilt(float("-inf"), (0, 0)), {}, ["-inf at [0, 0]"]),
+        (spoilt(1.5, (1, 1), (2, 2), (2, 3)), {"unit": True}, ["3 of its 12", "outside [0, 1]", "0.5 to 1.5", "1.5 at [1, 1]"]),
+        (spoilt(-0.25, (0, 3)), {"unit": True}, ["-0.25 at [0, 3]"]),
+        (torch.zeros(3, 4, dtype=torch.uint8), {}, ["uint8", ".float()"]),
+        (torch.zeros(3, 4, dtype=torch.int64), {}, ["int64"]),
+        (torch.zeros(3, 4, dtype=torch.complex64), {}, ["complex64"]),
+        (torch.zeros(0, 4), {}, ["(0, 4)", "nothing"]),
+        (torch.zeros(4, 0), {}, ["(4, 0)", "nothing"]),
+        (torch.tensor(1.0), {}, ["()", "rows"]),
+        (torch.zeros(3, 1, 2, 2), {"ndim": 2}, ["(3, 1, 2, 2)", "2 dimensions"]),
+        (torch.zeros(3, 1, 2, 2), {"features": 5}, ["(3, 1, 2, 2)", "4 numbers", "5"]),
+        (np.zeros((3, 4)), {}, ["ndarray", "torch.as_tensor"]),
+    ],
+)
+def test_check_says_what_is_wrong_where(x, asked, words):
+    with pytest.raises(ValueError) as error:
+        check(x, "images", **asked)
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_check_passes_what_is_right_on(dtype):
+    x = torch.rand(3, 1, 2, 2).to(dtype).requires_grad_()
+    assert check(x, ndim=4, features=4, unit=True) is x
+    assert check(100 * x) is not None
+
+
+# --- the stand-in ---
+
+
+def test_missing_mnist_is_stood_in_for_with_one_line(empty, capsys):
+    train, test = load("mnist"), load("mnist", "test")
+    digits = load("digits", size=20)
+    assert train.stand_in and test.stand_in and train.x.shape == (1500, 1, 28, 28) and test.x.shape == (297, 1, 28, 28)
+    assert torch.equal(train.x[..., 4:24, 4:24], digits.x) and torch.equal(train.labels, digits.labels)
+    assert train.x.sum() == pytest.approx(digits.x.sum().item(), rel=1e-5)  # a black border
+    (line,) = capsys.readouterr().out.splitlines()
+    for word in ("mnist", str(empty), "REPGEN_OFFLINE", "stand in"):
+        assert word in line
+
+
+def test_missing_faces_become_forty_people_of_ten(empty, capsys):
+    every, train, test = (load("faces", split) for split in ("all", "train", "test"))
+    assert every.stand_in and every.x.shape == (400, 1, 32, 32) and torch.equal(every.labels.bincount(), torch.full((40,), 10))
+    assert train.labels.max() == 29 and test.labels.min() == 30 and torch.equal(torch.cat([train.x, test.x]), every.x)
+    assert len(every.flat.unique(dim=0)) == 400  # nobody twice
+    digits = load("digits", "all", size=64)
+    label = {x.numpy().tobytes(): int(y) for x, y in zip(digits.x, digits.labels)}
+    own = torch.tensor([label[x.numpy().tobytes()] for x in load("faces", "all", size=64).x])
+    assert torch.equal(own, every.labels % 10)  # each person writes one digit
+    assert load("face_patches", n=5).stand_in
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_a_failed_download_is_tried_once_in_a_process_but_again_when_asked_for(empty, monkeypatch):
+    tries = []
+    monkeypatch.setitem(files.SOURCES, "mnist", files.SOURCES["mnist"]._replace(fetch=lambda folder: tries.append(folder) or 1 / 0))
+    assert load("mnist").stand_in and load("mnist", "test").stand_in and len(tries) == 1
+    with pytest.raises(DataError, match="could not be downloaded"):
+        data.fetch("mnist")
+    assert len(tries) == 2
+
+
+def test_a_root_that_cannot_be_written_is_named(tmp_path, empty, monkeypatch, capsys):
+    put(tmp_path / "file", b"")
+    monkeypatch.setenv("REPGEN_DATA", str(tmp_path / "file" / "data"))  # binds root, too, unlike chmod
+    assert load("mnist").stand_in
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "cannot be written" in line and str(tmp_path / "file" / "data") in line and "REPGEN_DATA" in line
+    with pytest.raises(DataError, match="REPGEN_DATA"):
+        data.fetch("faces")
+
+
+# --- downloads ---
+
+
+def test_a_download_that_breaks_off_leaves_nothing(empty, monkeypatch, capsys):
+    """torchvision's own loader, whose transfer of the third file breaks off half-way."""
+    written = []
+
+    def transfer(url, download_root, filename, md5):
+        path = put(Path(download_root) / filename.removesuffix(".gz"), b"half a file")
+        written.append(path)
+        if len(written) == 3:
+            raise ConnectionResetError("the line went dead")
+
+    monkeypatch.setattr(files, "_reach", lambda urls: None)
+    monkeypatch.setattr(vision, "download_and_extract_archive", transfer)
+    assert load("mnist").stand_in and len(written) == 3
+    assert "the line went dead" in capsys.readouterr().out
+    assert list(empty.rglob("*")) == [] and socket.getdefaulttimeout() is None
+
+
+def test_a_download_that_is_interrupted_leaves_nothing(empty, monkeypatch):
+    def fetch(folder):
+        put(folder / FACES, b"half a file")
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(files.SOURCES, "faces", files.SOURCES["faces"]._replace(fetch=fetch))
+    with pytest.raises(KeyboardInterrupt):
+        load("faces")
+    assert list(empty.rglob("*")) == []
+
+
+def test_a_download_of_something_else_is_refused(empty, monkeypatch):
+    source = files.SOURCES["mnist"]
+    monkeypatch.setitem(
+        files.SOURCES, "mnist", source._replace(fetch=lambda folder: [put(folder / file, b"a login page") for file in source.files])
+    )
+    with pytest.raises(DataError, match="could not be downloaded.*is not the original"):
+        data.fetch("mnist")
+    assert list(empty.rglob("*")) == []
+
+
+def test_fetch_brings_what_is_missing_or_damaged_and_leaves_the_rest(empty, monkeypatch):
+    content = {"a/one": b"one", "a/two": b"two", "three": b"three"}
+    sums = {file: (len(x), files.hashlib.md5(x).hexdigest()) for file, x in content.items()}
+    fetched = files.Source(lambda folder: [put(folder / file, x) for file, x in content.items()], sums)
+    monkeypatch.setitem(files.SOURCES, "mnist", fetched)
+    right, wrong = put(empty / "a/one", b"one"), put(empty / "a/two", b"tw")
+    before = right.stat().st_ino
+    assert [row.state for row in data.status() if row.name == "mnist"] == ["damaged"]
+    assert data.fetch("mnist") == data.verify("mnist") == [empty / file for file in content]
+    assert wrong.read_bytes() == b"two" and right.stat().st_ino == before
+    assert sorted(p.name for p in empty.iterdir()) == ["a", "three"]
+    assert data.status()[0] == data.Status("mnist", "verified", str(empty / "a"), 11, "")
+    monkeypatch.setattr(files, "root", lambda: pytest.fail("nothing to do") if not empty.exists() else empty)
+    assert data.fetch("mnist")  # nothing to bring: no download
+
+
+def test_scikit_learns_own_conversion_of_the_faces_is_recognised_by_its_note(empty, monkeypatch):
+    """What scikit-learn writes has other bytes on other versions; its conversion runs for real here."""
+    pixels = np.random.default_rng(0).integers(0, 256, (4096, 400), dtype=np.uint8)
+    pixels[:2, 0] = 0, 255
+
+    def remote(metadata, dirname, **_):
+        savemat(Path(dirname) / "raw.mat", {"faces": pixels})
+        return Path(dirname) / "raw.mat"
+
+    monkeypatch.setattr(files, "_reach", lambda urls: None)
+    monkeypatch.setattr(olivetti, "_fetch_remote", remote)
+    assert data.fetch("faces") == data.verify("faces") == [empty / FACES]
+    assert sorted(p.name for p in empty.rglob("*")) == ["olivetti_py3.pkz", "olivetti_py3.pkz.md5", "sklearn"]
+    got = load("faces", "all", size=64)
+    assert not got.stand_in and np.allclose(got.flat.numpy(), pixels.T.reshape(400, 64, 64).swapaxes(1, 2).reshape(400, -1) / 255)
+    put(empty / FACES, (empty / FACES).read_bytes() + b"!")
+    with pytest.raises(DataError, match="damaged"):
+        load("faces")
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        self.send_error(404)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_reach_tells_an_answer_from_a_refusal_and_from_silence(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.delenv("REPGEN_OFFLINE", raising=False)
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server, socket.create_server(("127.0.0.1", 0)) as silent:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        answers = f"http://127.0.0.1:{server.server_port}"
+        hangs = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            refuses = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        files._reach([refuses, answers])  # even a 404 is an answer
+        with pytest.raises(OSError, match="refused"):
+            files._reach([refuses])
+        with pytest.raises(OSError, match="no answer|timed out"):
+            files._reach([hangs], seconds=0.3)
+        server.shutdown()
+
+
+# --- damage ---
+
+
+def test_damaged_files_are_named_and_neither_replaced_nor_stood_in_for(empty):
+    right = np.zeros(60_008, np.uint8).tobytes()  # the right size, the wrong labels
+    for content in (right, right[:-1], b""):
+        path = put(empty / TRAIN_LABELS, content)
+        with pytest.raises(DataError) as error:
+            load("mnist")
+        found = files.hashlib.md5(content).hexdigest()
+        for word in (str(path), f"{len(content):,} bytes", found, "60,008", "a25bea736e30d166cdddb491f175f624", "data fetch mnist"):
+            assert word in str(error.value)
+        assert path.read_bytes() == content
+        row = data.status()[0]
+        assert row.state == "damaged" and str(path) in row.note and row.size == len(content)
+
+
+@pytest.mark.parametrize("real", ["mnist"], indirect=True)
+def test_one_altered_byte_is_found_even_after_the_file_was_verified(real, empty):
+    path = put(empty / TRAIN_LABELS, (real / TRAIN_LABELS).read_bytes())
+    assert TRAIN_LABELS not in files.problems("mnist")
+    content = bytearray(path.read_bytes())
+    content[5000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="train-labels.*damaged"):
+        load("mnist")
+
+
+def test_a_file_that_cannot_be_read_is_named(empty):
+    (empty / TRAIN_LABELS).mkdir(parents=True)
+    with pytest.raises(DataError, match="train-labels-idx1-ubyte cannot be read"):
+        load("mnist")
+
+
+def test_nothing_is_unpickled_before_its_checksum_is_right(empty, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "sprung",)
+
+    put(empty / FACES, pickle.dumps(Trap()))
+    for name in ("faces", "face_patches"):
+        with pytest.raises(DataError, match="olivetti_py3.pkz is damaged"):
+            load(name)
+    assert not (tmp_path / "sprung").exists()
+    pickle.loads((empty / FACES).read_bytes())
+    assert (tmp_path / "sprung").exists()  # it would have sprung
+
+
+def test_verification_is_remembered_while_a_file_does_not_change(empty, monkeypatch):
+    path = put(empty / TRAIN_LABELS, b"x")
+    reads = []
+    monkeypatch.setattr(files.hashlib, "file_digest", lambda *a, real=files.hashlib.file_digest: reads.append(1) or real(*a))
+    files.problems("mnist")
+    files.problems("mnist")
+    assert len(reads) == 1
+    with pytest.raises(DataError):
+        data.verify("mnist")  # asked for: reads again
+    assert len(reads) == 2
+    path.write_bytes(b"xy")
+    files.problems("mnist")
+    assert len(reads) == 3
+
+
+# --- where things are ---
+
+
+def test_root(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("REPGEN_DATA", "~/here")
+    assert data.root() == tmp_path / "here"
+    monkeypatch.setenv("REPGEN_DATA", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setattr(files.sys, "platform", "linux")
+    assert data.root() == tmp_path / "xdg" / "repgen"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert data.root() == tmp_path / ".cache" / "repgen"
+    monkeypatch.setattr(files.sys, "platform", "darwin")
+    assert data.root() == tmp_path / "Library" / "Caches" / "repgen"
+
+
+def test_status_has_a_row_for_every_name_and_fetch_and_verify_nothing_to_do_without_files(empty):
+    rows = {row.name: row for row in data.status()}
+    assert tuple(rows) == NAMES
+    assert {name for name, row in rows.items() if row.state == "missing"} == {"mnist", "faces", "face_patches"}
+    assert rows["digits"].where == "scikit-learn" and rows["ring"].state == "generated" and rows["faces"].size == 0
+    assert "fetch mnist" in rows["mnist"].note and not empty.exists()
+    assert data.fetch("ring") == data.verify("digits") == []
+    with pytest.raises(DataError, match="missing.*data fetch faces"):
+        data.verify("face_patches")
