@@ -3,14 +3,6 @@
 import stored
 
 HEAD = "| Notebook | Runs in | Cores | Measured on | torch | Reading |\n|---|--:|--:|---|---|--:|\n"
-WORDS_A_MINUTE = 200  # of prose with formulas; code is read more slowly
-CODE_WORDS_A_MINUTE = 100
-
-
-def minutes(notebook):
-    """Minutes to read a notebook, from its words: a pace, not a measurement."""
-    prose, code = stored.words(notebook)
-    return max(1, round(prose / WORDS_A_MINUTE + code / CODE_WORDS_A_MINUTE))
 
 
 def clock(seconds):
@@ -27,12 +19,12 @@ def markdown(root):
         if record is None:
             continue
         seconds += record["seconds"]
-        reading += minutes(notebook)
+        reading += stored.minutes(notebook)
         for name, version in record["versions"].items():
             versions.setdefault(name, set()).add(version)
         rows.append(
             f"| [{stored.title(notebook)}](/{page}) | {clock(record['seconds'])} | {record['cores']}"
-            f" | {record['date']} | {record['versions'].get('torch', '')} | {minutes(notebook)} min |\n"
+            f" | {record['date']} | {record['versions'].get('torch', '')} | {stored.minutes(notebook)} min |\n"
         )
     if not rows:
         return "No notebook has been run yet.\n", files

@@ -21,10 +21,12 @@ import nbclient
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "_ext"))
+import stored  # noqa: E402
+
 THREADS = 2  # what "on two CPU cores" in the notebooks means
-CLAIM = "application/vnd.repgen.claim+json"
-WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 RUN_LINE = re.compile(r"Runs in \*\*\d+ seconds?\*\*")
+READ_LINE = re.compile(r"takes about \*\*\d+ minutes?\*\*")
 ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
 
 
@@ -37,7 +39,7 @@ def seal(notebook):
 
     An output changed by hand no longer fits the seal in `metadata.repgen.seal`.
     """
-    cells = [[c.source, c.outputs, c.execution_count] for c in notebook.cells if c.cell_type == "code"]
+    cells = [[cell.source, cell.outputs, cell.execution_count] for cell in stored.code_cells(notebook)]
     content = json.dumps([cells, notebook.metadata.get("widgets", {})], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
@@ -51,6 +53,7 @@ def execute(notebook, folder):
     client = nbclient.NotebookClient(
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}},
         store_widget_state=True, record_timing=False, coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],  # no word about the kernel's own transport
     )  # fmt: skip
     threads = {name: str(THREADS) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     env = os.environ | threads | {"TQDM_DISABLE": "1"}
@@ -62,7 +65,7 @@ def execute(notebook, folder):
 
 def model_ids(notebook, name):
     """Gives the widgets' random ids names that stay the same from run to run. Returns the notebook so renamed."""
-    state = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+    state = notebook.metadata.get("widgets", {}).get(stored.WIDGET_STATE, {}).get("state", {})
     text = nbformat.writes(notebook)
     for number, old in enumerate(state):
         text = text.replace(old, hashlib.sha256(f"{name}/{number}".encode()).hexdigest()[:32])
@@ -87,7 +90,7 @@ def check(notebook, allow_stand_in):
     """Raises Refused where the outputs must not stand in the book."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            claim = output.get("data", {}).get(CLAIM)
+            claim = output.get("data", {}).get(stored.CLAIM)
             if claim and claim["status"] != "holds" and not allow_stand_in:
                 raise Refused(f"a claim is {claim['status']}: it ran on stand-in data. Set REPGEN_DATA to the real data.")
             if output.get("name") == "stderr":
@@ -120,6 +123,7 @@ def publish(path, allow_stand_in=False):
     unit = "second" if whole == 1 else "seconds"
     first = notebook.cells[0]
     first.source = RUN_LINE.sub(f"Runs in **{whole} {unit}**", first.source)
+    first.source = READ_LINE.sub(f"takes about **{stored.minutes(notebook)} minutes**", first.source)
     notebook.metadata["repgen"] = {
         "seconds": round(seconds, 1), "cores": THREADS, "date": datetime.date.today().isoformat(),
         "versions": versions(), "seal": seal(notebook),

@@ -1,0 +1,81 @@
+# Two commands: `make book` and `make test`. The first use of any makes an environment in .venv with the versions of
+# requirements.txt; nothing is done again that is done. Works with GNU make 3.81, so on Linux and macOS.
+
+PYTHON ?= python3
+PORT ?= 8000
+ONLY ?=
+URL ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.repgen-installed
+BOOK := _build/html/.built
+SOURCES := $(shell find _config.yml _toc.yml index.md references.bib pages chapters assignments _ext _static -type f \
+	! -path '*/.ipynb_checkpoints/*' ! -path '*/__pycache__/*' ! -name '*.part' 2>/dev/null)
+# One thread each for two kernels at a time; no progress bars in what is tested.
+NBVAL := OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env -n 2 --dist loadfile -q chapters
+
+help:  ## what can be made
+	@grep -hE '^[a-z.-]+:.*##' Makefile tools/teaching.mk 2>/dev/null | awk -F ':.*## *' '{ printf "make %-18s %s\n", $$1, $$2 }'
+
+book: $(BOOK)  ## the book, in _build/html
+	@echo "The book: open _build/html/index.html in a browser, or \`make serve\`."
+
+test: $(STAMP) $(BOOK)  ## everything: notebooks, package, exercises, built book, widgets
+	@mkdir -p _build && rm -f _build/claims.jsonl
+	@failed=0; \
+	REPGEN_CLAIMS_LOG="$(CURDIR)/_build/claims.jsonl" $(NBVAL) || failed=1; \
+	REPGEN_CLAIMS_LOG="$(CURDIR)/_build/claims.jsonl" REPGEN_BOOK="$(CURDIR)/_build/html" OMP_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -q tests || failed=1; \
+	exit $$failed
+
+test-stand-in: $(STAMP)  ## the notebooks once more, as where no data set can be had
+	@rm -rf _build/no-data && mkdir -p _build/no-data
+	@REPGEN_DATA="$(CURDIR)/_build/no-data" http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 $(NBVAL)
+
+serve: $(BOOK)  ## the book at http://localhost:8000 (PORT=...)
+	$(BIN)/python -m http.server --directory _build/html --bind 127.0.0.1 $(PORT)
+
+notebooks: $(STAMP)  ## run the notebooks (or ONLY=path) and store what they show
+	$(BIN)/python tools/publish.py $(ONLY)
+
+bench: $(STAMP)  ## speed beside the peers, on this machine
+	$(BIN)/python benchmarks/run.py
+
+address: $(STAMP)  ## write the repository's address URL everywhere, for a fork
+	@test -n "$(URL)" || { echo "say which, e.g. make address URL=https://github.com/you/fork"; exit 2; }
+	$(BIN)/python tools/address.py "$(URL)"
+
+clean:  ## remove what was built (not .venv)
+	rm -rf _build .pytest_cache *.egg-info
+	find repgen _ext tests tools chapters \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+# A warning that is an error must come back until it is mended: so no cache is left of a build that failed.
+$(BOOK): $(STAMP) $(SOURCES)
+	@$(BIN)/jupyter-book build -W -n --keep-going -q . || { rm -rf _build/.doctrees _build/html; exit 1; }
+	@touch $@
+
+$(STAMP): $(VENV)/.requirements-installed pyproject.toml
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.requirements-installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "This needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Say which: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the versions of requirements.txt into $(VENV): the first time takes some minutes."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+# requirements.txt is a file that others depend on, so it is made again only when asked for by name.
+ifeq ($(filter requirements.txt,$(MAKECMDGOALS)),requirements.txt)
+.PHONY: requirements.txt
+requirements.txt:  ## pin all versions anew, from pyproject.toml
+	@$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	$(BIN)/python -m uv pip compile --universal --python-version 3.11 --upgrade --no-annotate --quiet \
+		--custom-compile-command "make requirements.txt" --extra book --extra test pyproject.toml --output-file requirements.txt
+endif
+
+-include tools/teaching.mk
+
+.PHONY: help book test test-stand-in serve notebooks bench address clean
