@@ -1,0 +1,124 @@
+"""Every page of the built book in Chromium, opened as a file: silent, whole, legible, light enough for a phone."""
+
+import json
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import stored
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [*stored.pages(ROOT), "search"]
+MEGABYTES = 3.0  # what a page may load before a reader does anything
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+# What the theme itself brings, and what we cannot mend from here, is left out by rule and place.
+THEME = [".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", "#pst-header", "dialog"]
+
+
+@pytest.fixture
+def opened(book, open_page):
+    """opened(name, **context) -> (page, seen): a page of the book with its mathematics set."""
+
+    def opened(name, **context):
+        page, seen = open_page("about:blank", **context)
+        seen.requests = []
+        page.on("request", lambda request: seen.requests.append(request.url))
+        page.on("requestfailed", lambda request: seen.errors.append(f"not loaded: {request.url}"))
+        page.goto((book / f"{name}.html").as_uri())
+        page.wait_for_load_state("networkidle")
+        if page.locator(".math").count():
+            page.wait_for_function("window.MathJax && MathJax.startup && MathJax.startup.promise")
+            page.evaluate("MathJax.startup.promise")
+        return page, seen
+
+    return opened
+
+
+def axe(page):
+    """Serious violations of accessibility outside of the theme's own furniture, in words."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = {"include": [["body"]], "exclude": [[place] for place in THEME]}
+    violations = Axe().run(page, context=context, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{violation['id']}: {violation['nodes'][0]['html'][:200]} ({violation['nodes'][0]['failureSummary']})"
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_in_the_light(name, opened):
+    page, seen = opened(name, viewport={"width": 1280, "height": 900}, color_scheme="light")
+    assert seen.failed() == [] and seen.outside == []
+    assert page.locator(".math").count() == page.locator(".math mjx-container").count(), "mathematics was not set"
+    assert page.locator("mjx-merror, [data-mjx-error]").count() == 0, "mathematics with errors"
+    assert axe(page) == []
+    loaded = {unquote(urlsplit(url).path) for url in seen.requests if url.startswith("file:")}
+    size = sum(Path(path).stat().st_size for path in loaded)
+    assert size < MEGABYTES * 1e6, f"{size / 1e6:.1f} MB in {len(loaded)} files"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_on_a_phone_in_the_dark(name, opened):
+    page, seen = opened(name, color_scheme="dark", **PHONE)
+    assert seen.failed() == [] and seen.outside == []
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    wide = page.evaluate("document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth")
+    assert wide <= 0, f"{wide} pixels too wide"
+    assert axe(page) == []
+
+
+def test_axe_sees_a_fault(page):
+    page.set_content('<html lang="en"><title>t</title><main><img src="data:," ><p style="color:#bbb">pale</p></main></html>')
+    assert {fault.split(":")[0] for fault in axe(page)} >= {"image-alt", "color-contrast"}
+
+
+def test_the_search_finds_without_a_network(opened, book):
+    page, seen = opened("index")
+    page.goto((book / "search.html").as_uri() + "?q=bibliography")
+    page.wait_for_selector("#search-results li a")
+    assert any("Bibliography" in text for text in page.locator("#search-results li a").all_text_contents())
+    assert seen.failed() == [] and seen.outside == []
+
+
+def test_the_theme_can_be_switched(opened):
+    page, _ = opened("index", viewport={"width": 1280, "height": 900}, color_scheme="light")
+    look = "getComputedStyle(document.body).backgroundColor"
+    before = page.evaluate(look)
+    for _ in range(3):  # auto, light, dark
+        page.locator(".theme-switch-button").first.click()
+        if page.evaluate("document.documentElement.dataset.theme") == "dark":
+            break
+    assert page.evaluate(look) != before
+
+
+def test_a_claim_can_be_followed_to_its_place(opened):
+    page, seen = opened("pages/claims")
+    links = page.locator("table.claims a[href*='#claim-']")
+    if not links.count():
+        pytest.skip("no claim yet")
+    sentence = links.first.text_content()
+    links.first.click()
+    page.wait_for_load_state()
+    assert page.locator(".repgen-claim:target").text_content().startswith(sentence)
+    assert seen.failed() == []
+
+
+def test_the_setup_is_folded_and_opens(opened):
+    for name, _ in stored.notebooks(ROOT):
+        if "/exercises/" not in name:
+            page, _ = opened(name)
+            fold = page.locator(".tag_setup details").first
+            code = fold.locator("pre").first
+            assert not code.is_visible()
+            fold.locator("summary").click()
+            assert code.is_visible()
+            return
+    pytest.skip("no notebook yet")
+
+
+def test_the_search_index_is_a_script(book):
+    """A page opened as a file may not fetch, so the index has to be a script that holds it."""
+    text = (book / "searchindex.js").read_text(encoding="utf-8")
+    assert text.startswith("Search.setIndex(") and json.loads(text[len("Search.setIndex(") : text.rindex(")")])["docnames"]
