@@ -1,0 +1,139 @@
+"""The steps of grading that nbgrader leaves to the instructor. The Makefile's targets call it: see pages/teaching.md.
+
+    python tools/grade.py students             writes assignments/*.ipynb, the exercises as students get them
+    python tools/grade.py collect NAME FROM    files from a folder or zip of submissions, by student
+    python tools/grade.py check FILE           runs the visible tests of a student's notebook
+    python tools/grade.py grades NAME          writes the marks as CSV, and says who waits for a hand grade
+"""
+
+import argparse
+import csv
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+EXERCISES = ROOT / "chapters" / "exercises"
+STUDENTS = ROOT / "assignments"
+
+
+def nbgrader(*arguments, **settings):
+    """Runs nbgrader with the repository's settings (nbgrader_config.py), those in `settings` changed."""
+    env = os.environ | {name: str(value) for name, value in settings.items()}
+    done = subprocess.run([sys.executable, "-m", "nbgrader", *arguments], cwd=ROOT, env=env)
+    if done.returncode:
+        sys.exit(f"nbgrader {' '.join(arguments)}: failed, see above")
+
+
+def course_folder():
+    return (ROOT / Path(os.environ.get("REPGEN_COURSE", "course")).expanduser()).resolve()
+
+
+def students(folder=STUDENTS):
+    """Writes the student's version of every assignment into `folder`."""
+    folder.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as course:
+        for source in sorted(EXERCISES.glob("*/*.ipynb")):
+            nbgrader("generate_assignment", source.stem, "--create", "--log-level=WARN", REPGEN_COURSE=course, REPGEN_EXERCISES=EXERCISES)
+            shutil.copyfile(Path(course) / "release" / source.stem / source.name, folder / source.name)
+            print(f"{folder.name}/{source.name}")
+
+
+def collect(assignment, source):
+    """Puts the notebooks in the folder or zip `source` into submitted/<student>/<assignment>/."""
+    source = Path(source).expanduser()
+    if not source.exists():
+        sys.exit(f"{source}: there is no such file or folder; say FROM=<folder or zip of submissions>")
+    course = course_folder()
+    if not (course / "release" / assignment).is_dir():
+        sys.exit(f"{assignment} has not been released yet: make release ASSIGNMENT={assignment}")
+    archive = course / "downloaded" / assignment / "archive"
+    shutil.rmtree(archive.parent, ignore_errors=True)
+    if source.is_dir():
+        shutil.copytree(source, archive)
+    else:
+        try:
+            shutil.unpack_archive(source, archive)
+        except (shutil.ReadError, ValueError):
+            sys.exit(f"{source} is neither a folder nor a zip")
+    before = submissions(course, assignment)
+    nbgrader("zip_collect", assignment, "--force", "--strict", "--log-level=WARN")
+    after = submissions(course, assignment)
+    if not after:
+        sys.exit(f"no file in {source} is called like {assignment}.ipynb; see 'Collect' in pages/teaching.md")
+    for student, notebook in after.items():
+        if before.get(student, notebook) != notebook:  # handed in again: to be graded again
+            shutil.rmtree(course / "autograded" / student / assignment, ignore_errors=True)
+    new = sorted(student for student in after if before.get(student) != after[student])
+    print(f"{len(after)} submissions of {assignment}, new or changed: {', '.join(new) or 'none'}")
+
+
+def submissions(course, assignment):
+    """The collected notebooks by student, as bytes."""
+    return {path.parts[-3]: path.read_bytes() for path in course.glob(f"submitted/*/{assignment}/{assignment}.ipynb")}
+
+
+def check(file):
+    """Runs the visible tests of a student's notebook; the exit status is 1 where one of them fails."""
+    from nbgrader.validator import Validator
+    from traitlets.config import Config
+
+    if not Path(file).is_file():
+        sys.exit(f"{file}: there is no such notebook; say FILE=<your notebook>")
+    said = io.StringIO()
+    validator = Validator(config=Config({"Execute": {"timeout": 60, "iopub_timeout": 60}}))
+    validator.stream = said
+    validator.validate_and_print(str(Path(file).resolve()))
+    print(said.getvalue())
+    sys.exit(not said.getvalue().startswith("Success"))
+
+
+def grades(assignment):
+    """Writes grades.csv (a row a student) and questions.csv (a row a student and answer) into the course folder."""
+    from nbgrader.api import Gradebook
+    from nbgrader.plugins import CsvExportPlugin
+
+    course = course_folder()
+    if not (course / "autograded").is_dir():
+        sys.exit(f"nothing has been graded in {course}: make autograde ASSIGNMENT={assignment}")
+    waiting = defaultdict(list)
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book, open(course / "questions.csv", "w", newline="") as file:
+        CsvExportPlugin(to=str(course / "grades.csv"), assignment=[assignment]).export(book)  # what `nbgrader export` does
+        rows = csv.writer(file)
+        rows.writerow(["assignment", "student_id", "question", "score", "max_score", "final"])
+        for submission in sorted(book.assignment_submissions(assignment), key=lambda s: s.student_id):
+            student = submission.student_id
+            print(f"{student}: {submission.score:g} of {submission.max_score:g}")
+            ran = (course / "autograded" / student / assignment).exists()
+            if not ran:
+                print(f"  nothing of it could be graded: run `make autograde` again and see why {student}'s notebook failed")
+            for grade in sorted((g for notebook in submission.notebooks for g in notebook.grades), key=lambda g: g.name):
+                final = ran and not grade.needs_manual_grade
+                rows.writerow([assignment, student, grade.name, grade.score, grade.max_score, final])
+                if ran and not final:
+                    waiting[grade.name].append(student)
+    for question, names in sorted(waiting.items()):
+        print(f"not final: {question} counts as 0 until it is graded by hand (make formgrade) for {', '.join(names)}")
+    print(f"marks: {course / 'grades.csv'}; by question: {course / 'questions.csv'}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("students")
+    step = commands.add_parser("collect")
+    step.add_argument("assignment")
+    step.add_argument("source")
+    commands.add_parser("check").add_argument("file")
+    commands.add_parser("grades").add_argument("assignment")
+    arguments = vars(parser.parse_args())
+    globals()[arguments.pop("command")](**arguments)
+
+
+if __name__ == "__main__":
+    main()
