@@ -1,4 +1,9 @@
-"""Widgets that move through a latent space; all the computing is done by the page itself."""
+"""Widgets that move through a latent space; all the computing is done by the page itself.
+
+A new widget is a subclass of `base.Widget` (its traits, its checks, `still`) and one script beside it
+with `export default { render }`, which finds forward.js (`loadNetwork`) and common.js (elements,
+slider rows, pictures, the theme) before itself in the same module, and the styles in widget.css.
+"""
 
 from repgen.widgets.component_explorer import ComponentExplorer
 from repgen.widgets.latent_map import LatentMap

@@ -51,7 +51,7 @@ def open_page(browser):
     def open_page(url="about:blank", **context):
         contexts.append(browser.new_context(**{"viewport": {"width": 1000, "height": 900}, **context}))
         page = contexts[-1].new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(20_000)
         seen = SimpleNamespace(errors=[], outside=[])
         seen.failed = lambda: seen.errors + page.locator(".widget-error").all_text_contents()
         page.on("pageerror", lambda error: seen.errors.append(str(error)))

@@ -152,6 +152,23 @@ def test_random_codes_have_the_variances_of_the_components(open_widget, explorer
     assert (grey(page, AFTER) - as_grey(PCA12.decode(code))).abs().max() < 8  # the readouts have one decimal
 
 
+def test_an_explorer_of_an_autoencoder_measures_from_the_mean_code(open_widget, tmp_path):
+    torch.manual_seed(0)
+    model = torch.nn.Module()
+    model.decoder = torch.nn.Sequential(torch.nn.Linear(3, 64), torch.nn.Sigmoid())
+    model.encode = lambda x: x @ torch.ones(64, 3) / 20 + torch.tensor([1.0, 2.0, 3.0])
+    codes = model.encode(DIGITS)
+    page = open_widget(static_page(tmp_path, ComponentExplorer(model, DIGITS[:2], codes=codes, dtype="float32", start=-1)))
+    decode = lambda z: as_grey(model.decoder(z).detach())  # noqa: E731
+    assert close(grey(page, AFTER), decode(codes.mean(0)))
+    page.get_by_role("slider", name="unit 2").focus()
+    page.keyboard.press("End")
+    want = codes.mean(0) + torch.tensor([0, 4, 0]) * codes.std(0, correction=0)
+    assert close(grey(page, AFTER), decode(want)) and not close(decode(want), decode(codes.mean(0)))
+    page.get_by_role("slider", name="number of units used").fill("1")
+    assert close(grey(page, AFTER), decode(codes.mean(0)))  # the unused unit is at its mean again
+
+
 # The latent map
 
 
