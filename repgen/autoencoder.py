@@ -1,5 +1,7 @@
 """Autoencoders: a network that copies its input through a small code."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -41,7 +43,7 @@ class LinearAutoencoder(nn.Module):
         return (self.decode(self.encode(x)) - x).square().sum(1).mean()
 
     def _pixels(self, x: Tensor) -> Tensor:
-        if x.ndim < 2 or x[0].numel() != self.encoder.in_features:
+        if x.ndim < 2 or math.prod(x.shape[1:]) != self.encoder.in_features:
             raise ValueError(
                 f"expected images of {self.encoder.in_features} pixels, (N, {self.encoder.in_features}) "
                 f"or (N, C, H, W), got shape {tuple(x.shape)}"

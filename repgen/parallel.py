@@ -21,16 +21,18 @@ def start(device: str | None = None) -> torch.device:
     gloo joins CPUs, nccl joins GPUs (one for each process). Without torchrun: ``device``, or
     the GPU where there is one.
     """
-    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if "LOCAL_RANK" not in os.environ or "RANK" not in os.environ:
-        return chosen
-    if chosen.type == "cuda":
-        local, here = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
-        if local >= here:
-            raise ValueError(f"torchrun started more processes than there are GPUs ({here})")
-        chosen = torch.device("cuda", local)
-        torch.cuda.set_device(chosen)
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    name = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    joined = "LOCAL_RANK" in os.environ and "RANK" in os.environ
+    try:
+        chosen = torch.device(name)
+        if joined and chosen.type == "cuda":
+            chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+            torch.cuda.set_device(chosen)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    if joined:
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     return chosen
 
 

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from repgen import parallel
 from repgen.borrowed import Interrupt, borrowed, seed_torch, seeded
 from repgen.checkpoint import Checkpoint, CheckpointError, fingerprint
+from repgen.data import check
 from repgen.ledger import Ledger, TrainingDiverged
 from repgen.players import Player, Seat, players_of
 
@@ -217,17 +218,10 @@ def _tensors(data, name: str, like: Tensor) -> list[Tensor]:
     if len({len(t) for t in tensors}) > 1:
         raise ValueError(f"the tensors of {name} differ in length: {[len(t) for t in tensors]}")
     for t in tensors:
-        if not t.is_floating_point():
-            continue
-        if t.dtype != like.dtype:
-            raise TypeError(f"{name} is {t.dtype}, the model {like.dtype}; convert it with .to({like.dtype})")
-        if t.sum().isfinite():
-            continue
-        if len(bad := (~t.reshape(len(t), -1).isfinite()).any(1).nonzero()):  # the sum may just be large
-            raise ValueError(
-                f"{name} holds NaN or infinite values in {len(bad)} of {len(t)} examples, the first is "
-                f"number {int(bad[0])}; remove or replace them first"
-            )
+        if t.is_floating_point():
+            check(t, name)
+            if t.dtype != like.dtype:
+                raise TypeError(f"{name} is {t.dtype}, the model {like.dtype}; convert it with .to({like.dtype})")
     return [t.detach().to(like.device).contiguous() for t in tensors]
 
 

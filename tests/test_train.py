@@ -331,9 +331,9 @@ def test_bfloat16_is_on_only_when_asked_for_on_a_cpu(amp, expected):
 def test_compilation_is_on_only_when_asked_for_on_a_cpu(monkeypatch):
     compiled = []
     monkeypatch.setattr(torch, "compile", lambda loss: compiled.append(loss) or loss)
-    for compile in (False, "auto"):
-        fit(Climber(), some().double(), epochs=50, batch_size=1, compile=compile, **quick)
-        assert compiled == []
+    fit(Climber(), some().double(), epochs=1, **quick)
+    fit(Climber(), some().double(), epochs=40, batch_size=1, compile="auto", **quick)
+    assert compiled == []
     model = Climber()
     fit(model, some().double(), epochs=1, compile=True, **quick)
     assert compiled == [model.loss]
@@ -410,7 +410,7 @@ where, call, path, out = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 model = Noisy()
 if where == "step":
     model.act = lambda calls: die() if calls == call else None
-if where == "write":  # half of the second checkpoint is on the disk
+if where == "write":  # half of that checkpoint is on the disk
     whole, count = torch.save, [0]
     def half(state, file):
         count[0] += 1
@@ -426,19 +426,23 @@ torch.save(weights(model), out)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
-@pytest.mark.parametrize("where, call", [("step", 7), ("write", 2)])
-def test_a_run_killed_by_the_system_resumes_to_the_same_bits(where, call, tmp_path):
+def test_a_run_killed_by_the_system_resumes_to_the_same_bits(tmp_path):
     script = tmp_path / "run.py"
     script.write_text(SCRIPT.format(paths=[str(ROOT), str(ROOT / "tests")]))
     path, out = tmp_path / "run.pt", tmp_path / "weights.pt"
 
-    def start(where):
+    def start(where, call):
         command = [sys.executable, str(script), where, str(call), str(path), str(out)]
         return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"TQDM_DISABLE": "1"})
 
-    killed = start(where)
+    killed = start("step", 7)  # in the second epoch
     assert killed.returncode == -signal.SIGKILL and path.exists() and not out.exists(), killed.stderr
-    resumed = start("nowhere")
+    first = path.read_bytes()
+    killed = start("write", 2)  # while the checkpoint of the third epoch is written
+    assert killed.returncode == -signal.SIGKILL and not out.exists(), killed.stderr
+    assert path.read_bytes() != first and torch.load(path)["history"]["epochs"] == 2
+    assert (tmp_path / "run.pt.part").stat().st_size == 2000  # the half that was written
+    resumed = start("nowhere", 0)
     assert resumed.returncode == 0 and resumed.stderr == "", resumed.stderr  # TQDM_DISABLE hides the bar
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -712,8 +716,8 @@ twice.given = (Player("a", [twice.w], None), Player("a", [twice.w], None))
         (ValueError, "holds no examples", {"data": ()}),
         (ValueError, "holds no examples", {"data": torch.tensor(1.0)}),
         (ValueError, r"differ in length: \[50, 49\]", {"data": (some().double(), some(49).double())}),
-        (ValueError, "in 2 of 50 examples, the first is number 3", {"data": with_nan()}),
-        (ValueError, "validation holds NaN", {"validation": with_nan()}),
+        (ValueError, r"data has shape \(50, 6\), and 2 of its 300 values are not finite.*first is nan at \[3, 2\]", {"data": with_nan()}),
+        (ValueError, "validation has shape.*not finite", {"validation": with_nan()}),
         (ValueError, "epochs must be", {"epochs": -1}),
         (ValueError, "epochs must be", {"epochs": 2.5}),
         (ValueError, "batch_size must be", {"batch_size": 0}),

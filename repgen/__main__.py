@@ -1,0 +1,146 @@
+"""The command line: ``python -m repgen``."""
+
+import argparse
+import json
+import platform
+import sys
+from pathlib import Path
+
+import torch
+
+import repgen
+from repgen import data, parallel, zoo
+from repgen.train import CheckpointError, TrainingDiverged
+
+ABOUT = "repgen: learned representations and generative models, the package behind the book."
+EXAMPLES = """\
+examples:
+  python -m repgen train linear-ae-digits --out /tmp/zoo    seconds, and needs no download
+  python -m repgen train linear-ae-mnist --checkpoint run.pt
+                        Ctrl-C or a power cut, then the same command again: it goes on where it was
+  torchrun --nproc_per_node=2 -m repgen train linear-ae-mnist
+                        two processes share every batch (gloo on CPUs, nccl on GPUs)
+  python -m repgen data fetch mnist
+
+The data are under REPGEN_DATA, or else in your cache folder. TQDM_DISABLE=1 hides the progress bar.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    raw = {"formatter_class": argparse.RawDescriptionHelpFormatter}
+    main = argparse.ArgumentParser(prog="python -m repgen", description=ABOUT, epilog=EXAMPLES, **raw)
+    commands = main.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+
+    train = commands.add_parser("train", help="train a model of the zoo by its recipe and put it on record", description=(
+        "Trains a model by its recipe (a file of repgen/recipes) and writes NAME.safetensors and NAME.json. "
+        "What is not given here is as in the recipe."
+    ))  # fmt: skip
+    train.add_argument("name", metavar="NAME", help="one of: " + ", ".join(zoo.known()))
+    train.add_argument("--epochs", type=int, help="passes through the data")
+    train.add_argument("--batch-size", type=int, help="examples a step, over all processes together")
+    train.add_argument("--lr", type=float, help="learning rate")
+    train.add_argument("--seed", type=int, default=0, help="of weights, order and noise (default 0)")
+    train.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: a GPU where there is one)")
+    train.add_argument("--out", type=Path, default=zoo.FOLDER, metavar="FOLDER", help="default: the package's zoo")
+    train.add_argument("--checkpoint", type=Path, metavar="FILE", help="written every epoch; gone on from if there")
+    train.add_argument("--restart", action="store_true", help="start again even if the checkpoint is there")
+    train.add_argument("--amp", action="store_true", help="forward passes in bfloat16")
+    train.add_argument("--compile", action="store_true", help="torch.compile the loss")
+    train.add_argument("--force", action="store_true", help="write weights even if trained on stand-in data")
+    train.add_argument("--quiet", action="store_true", help="no progress bar")
+
+    show = commands.add_parser("zoo", help="which models there are and how good; `zoo NAME` prints a record", description="Lists the zoo, or prints one record.")
+    show.add_argument("name", nargs="?", metavar="NAME")
+    show.add_argument("--folder", type=Path, default=zoo.FOLDER, help="default: the package's zoo")
+
+    sets = commands.add_parser("data", help="which data sets are here; `data fetch NAME`, `data verify`", description="What is here, and getting it here.")
+    actions = sets.add_subparsers(dest="action", metavar="ACTION")
+    fetch = actions.add_parser("fetch", help="download what is missing or damaged")
+    fetch.add_argument("name", metavar="NAME")
+    verify = actions.add_parser("verify", help="read the files again and compare checksums")
+    verify.add_argument("name", nargs="?", metavar="NAME", help="default: all that are here")
+
+    commands.add_parser("info", help="versions, device and folders, for a bug report")
+    return main
+
+
+def train(args: argparse.Namespace) -> None:
+    given = {"epochs": args.epochs, "batch_size": args.batch_size, "lr": args.lr, "checkpoint": args.checkpoint}
+    options = {key: value for key, value in given.items() if value is not None}
+    options |= {key: True for key in ("amp", "compile") if getattr(args, key)}
+    if args.restart:
+        options["resume"] = False
+    device = parallel.start(args.device)
+    try:
+        record = zoo.train(
+            args.name, folder=args.out, device=device, seed=args.seed, force=args.force,
+            progress=not args.quiet, **options,
+        )  # fmt: skip
+        if parallel.rank_and_world()[0] == 0:
+            print(f"{args.out / args.name}.safetensors: {summary(record)}")
+    finally:
+        parallel.stop()
+
+
+def summary(record: dict) -> str:
+    metrics = ", ".join(f"{name} {value:.5g}" for name, value in record["metrics"].items())
+    size = f"{record['parameters']:,} parameters, {record['bytes'] / 1e6:.2f} MB ({record['dtype']})"
+    return f"{metrics}; {record['epochs']} epochs in {record['seconds']:.0f} s; {size}"
+
+
+def show_zoo(args: argparse.Namespace) -> None:
+    if args.name:
+        print(json.dumps(zoo.record(args.name, args.folder), indent=1))
+        return
+    trained = zoo.names(args.folder)
+    for name in sorted({*zoo.known(), *trained}):
+        print(f"{name}\n    {summary(zoo.record(name, args.folder)) if name in trained else 'not trained here'}")
+
+
+def show_data(args: argparse.Namespace) -> None:
+    if args.action == "fetch":
+        for path in data.fetch(args.name) or [f"{args.name} needs no files"]:
+            print(path)
+        return
+    rows = data.status()
+    if args.action == "verify":
+        here = [row.name for row in rows if row.size]
+        for name in [args.name] if args.name else here:
+            print(f"{name}: {len(data.verify(name))} files are as they should be")
+        return
+    print(f"{data.root()}")
+    width = max(len(row.name) for row in rows)
+    for row in rows:
+        size = f", {row.size / 1e6:.1f} MB" if row.size else ""
+        hint = f"  python -m repgen data fetch {row.name}" if row.state in ("missing", "damaged") else ""
+        print(f"{row.name:{width}}  {row.state}{size}{hint}")
+
+
+def info(args: argparse.Namespace) -> None:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    machine = zoo.machine(device)
+    print(f"repgen {repgen.__version__}, torch {torch.__version__}, Python {platform.python_version()}")
+    print(f"{machine['processor']}, {machine['cores']} cores; device: {machine['device']}")
+    print(f"data: {data.root()}\nzoo:  {zoo.FOLDER}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command; 0 if it worked, 1 if it could not, 2 if it was put wrongly, 130 after Ctrl-C."""
+    args = parser().parse_args(arguments)
+    if args.command is None:
+        parser().print_help()
+        return 2
+    try:
+        {"train": train, "zoo": show_zoo, "data": show_data, "info": info}[args.command](args)
+    except (zoo.ZooError, CheckpointError, TrainingDiverged, ValueError, OSError) as error:  # DataError is a ValueError
+        print(f"repgen: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as error:
+        hint = "" if getattr(args, "checkpoint", None) else "; with --checkpoint FILE the same command would go on"
+        print(f"\nrepgen: {error or 'stopped'}{hint}", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

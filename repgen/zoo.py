@@ -1,0 +1,193 @@
+"""Trained weights on record: with their recipe, metrics, seed, data, device, seconds, versions.
+
+A model of the zoo is two files, NAME.safetensors and NAME.json, made by ``python -m repgen train
+NAME`` from the recipe of that name in ``repgen/recipes``.
+"""
+
+import copy
+import datetime
+import hashlib
+import importlib
+import json
+import os
+import pkgutil
+import platform
+import re
+from pathlib import Path
+from types import ModuleType
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from repgen import parallel, recipes
+from repgen.checkpoint import write_whole
+
+FOLDER = Path(__file__).parent / "zoo"
+
+
+class ZooError(Exception):
+    """A model that the zoo has not, or whose files are missing, damaged or altered."""
+
+
+def names(folder: Path | str = FOLDER) -> list[str]:
+    """The models that have been trained."""
+    return sorted(path.stem for path in Path(folder).glob("*.json"))
+
+
+def known() -> list[str]:
+    """The models that there is a recipe for."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(recipes.__path__))
+
+
+def recipe(name: str) -> ModuleType:
+    """The recipe as a module; ``inspect.getsource`` shows it."""
+    if name not in known():
+        raise ZooError(f"no model {name!r}: there are recipes for {', '.join(known())}")
+    return importlib.import_module(f"repgen.recipes.{name.replace('-', '_')}")
+
+
+def record(name: str, folder: Path | str = FOLDER) -> dict:
+    """What is on record about a trained model."""
+    path = Path(folder) / f"{name}.json"
+    if name not in names(folder):
+        recipe(name)
+        raise ZooError(f"{name} has not been trained here (no {path}): python -m repgen train {name}")
+    try:
+        found = json.loads(path.read_text())
+        return found | {"sha256": str(found["sha256"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ZooError(f"{path} is damaged ({type(error).__name__}: {error}); {_again(name)}") from error
+
+
+def load(name: str, device: torch.device | str = "cpu", folder: Path | str = FOLDER) -> nn.Module:
+    """The trained model on a device, in eval mode and float32.
+
+    Raises ZooError if the weights are not, bit for bit, those that the record was made of.
+    """
+    expected = record(name, folder)["sha256"]
+    path = Path(folder) / f"{name}.safetensors"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ZooError(f"the weights {path} cannot be read ({error}); {_again(name)}") from error
+    if (found := hashlib.sha256(data).hexdigest()) != expected:
+        raise ZooError(
+            f"the weights {path} were cut short or altered: {len(data):,} bytes with sha256 "
+            f"{found[:12]}..., {expected[:12]}... on record; {_again(name)}"
+        )
+    model = _build(recipe(name), seed=0)
+    weights = {key: _widened(value) for key, value in safetensors.torch.load(data).items()}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ZooError(f"the weights {path} do not fit the model of their recipe: {error}") from error
+    return model.to(device).eval()
+
+
+def train(
+    name: str,
+    *,
+    folder: Path | str = FOLDER,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    force: bool = False,
+    **options,
+) -> dict:
+    """Trains a model by its recipe, writes weights and record into folder, returns the record.
+
+    ``options`` go to ``fit`` in place of the recipe's own. Weights are stored as float16 if that
+    changes no metric by more than a thousandth, and the metrics are those of what is stored.
+    Raises ZooError, before training, if the data are a stand-in (unless ``force``) or the folder
+    cannot be written.
+    """
+    device, steps = torch.device(device), recipe(name)
+    data = steps.data(device)
+    if (missing := sorted({part.name for part in data if part.stand_in})) and not force:
+        raise ZooError(
+            f"the data {', '.join(missing)} are not here, and weights trained on a stand-in would "
+            f"pass for the real ones; python -m repgen data fetch {missing[0]}"
+        )
+    folder = Path(folder)
+    parallel.first(lambda: _check_writable(folder))
+    model = _build(steps, seed).to(device)
+    history = steps.train(model, *data, seed=seed, **options)
+    about = {
+        "name": name,
+        "about": steps.__doc__.strip(),
+        "recipe": f"repgen/recipes/{Path(steps.__file__).name}",
+        "changed_settings": {key: value for key, value in options.items() if key not in ("progress", "checkpoint")},
+        "seed": seed,
+        "data": [{"name": d.name, "origin": d.origin, "stand_in": d.stand_in, "examples": len(d.x)} for d in data],
+        "epochs": history.epochs,
+        "seconds": round(history.seconds, 1),
+        "processes": parallel.rank_and_world()[1],
+        "machine": machine(device),
+        "date": datetime.date.today().isoformat(),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+    return parallel.first(lambda: _write(folder, name, model.eval(), lambda m: steps.measure(m, *data), about))
+
+
+def _write(folder: Path, name: str, model: nn.Module, measure, about: dict) -> dict:
+    narrow = {key: _narrowed(value) for key, value in model.state_dict().items()}
+    rounded = copy.deepcopy(model)
+    rounded.load_state_dict({key: _widened(value) for key, value in narrow.items()})
+    with torch.no_grad():
+        full, half = measure(model), measure(rounded)
+    kept = all(abs(half[key] - full[key]) <= 1e-3 * abs(full[key]) for key in full)
+    weights = narrow if kept else model.state_dict()
+    data = safetensors.torch.save({key: value.cpu().contiguous().clone() for key, value in weights.items()})
+    about = about | {
+        "metrics": half if kept else full,
+        "metrics_in_float32": full,
+        "dtype": "float16" if kept else "float32",
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+    text = json.dumps(about, indent=1).encode() + b"\n"
+    try:
+        write_whole(folder / f"{name}.safetensors", lambda file: file.write(data))
+        write_whole(folder / f"{name}.json", lambda file: file.write(text))
+    except OSError as error:
+        raise ZooError(f"{name} is trained but could not be written to {folder}: {error}") from error
+    return about
+
+
+def machine(device: torch.device) -> dict:
+    """What a training ran on: processor, cores that may be used, and the GPU if it is one."""
+    processor = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists() and (found := re.search(r"model name\s*:\s*(.+)", info.read_text())):
+        processor = found[1].strip()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {"processor": processor, "cores": cores, "device": gpu or device.type.upper()}
+
+
+def _build(steps: ModuleType, seed: int) -> nn.Module:
+    with torch.random.fork_rng([]):
+        torch.default_generator.manual_seed(seed)
+        return steps.build()
+
+
+def _narrowed(value: Tensor) -> Tensor:
+    return value.half() if value.is_floating_point() else value
+
+
+def _widened(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / ".writable", lambda file: None)
+        (folder / ".writable").unlink()
+    except OSError as error:
+        raise ZooError(f"{folder} cannot be written ({error}); name another folder (--out)") from error
+
+
+def _again(name: str) -> str:
+    return f"restore the two files of {name}, or make them again: python -m repgen train {name}"

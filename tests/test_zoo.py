@@ -1,0 +1,220 @@
+"""The zoo: what is shipped is what is on record, and nothing else is loaded."""
+
+import json
+import math
+import os
+import re
+from types import SimpleNamespace
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from repgen import PCA, Data, fit, zoo
+from repgen.metrics import reconstruction_error
+from repgen.zoo import ZooError
+
+
+# --- what is shipped
+
+
+def test_every_recipe_is_trained_and_together_they_are_small():
+    assert zoo.names() == zoo.known()
+    assert sum(path.stat().st_size for path in zoo.FOLDER.iterdir()) < 30e6
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_shipped_models_give_the_metrics_on_record(name):
+    record = zoo.record(name)
+    assert record["name"] == name and not any(d["stand_in"] for d in record["data"])
+    assert (zoo.FOLDER.parent.parent / record["recipe"]).exists()
+    assert not record["changed_settings"]  # by its recipe alone
+    model = zoo.load(name)
+    assert sum(p.numel() for p in model.parameters()) == record["parameters"]
+    assert all(p.dtype == torch.float32 for p in model.parameters()) and not model.training
+    for key, value in record["metrics"].items():
+        assert value == pytest.approx(record["metrics_in_float32"][key], rel=1e-3)
+    steps = zoo.recipe(name)
+    data = steps.data("cpu")
+    if any(d.stand_in for d in data):
+        pytest.skip(f"the metrics of {name}: not checked on the stand-in")
+    with torch.no_grad():
+        assert steps.measure(model, *data) == pytest.approx(record["metrics"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name, k, margin", [("linear-ae-digits", 10, 0.01), ("linear-ae-mnist", 30, 0.002), ("linear-ae-faces", 100, 0.01)]
+)
+def test_the_linear_autoencoders_reach_the_error_of_pca(name, k, margin):
+    train, test = zoo.recipe(name).data("cpu")
+    if train.stand_in:
+        pytest.skip(f"{name} beside PCA: not checked on the stand-in")
+    best = reconstruction_error(test.flat, PCA(k).fit(train.flat).reconstruct(test.flat))
+    assert zoo.record(name)["metrics"]["test error"] == pytest.approx(best, rel=margin)
+
+
+# --- making and loading one
+
+
+class Scale(nn.Module):
+    def __init__(self, start=0.1):
+        super().__init__()
+        self.w = nn.Parameter(torch.full((3,), start))
+        self.register_buffer("count", torch.tensor(7))
+        self.tied = self.w  # safetensors stores no tensor twice: load must bring it back
+
+    def loss(self, x, generator=None):
+        return (self.w - x).square().sum(1).mean()
+
+
+def recipe(monkeypatch, measure, start=0.1, stand_in=False):
+    x = torch.tensor([[1 / 3, 2 / 3, 0.5]] * 8)
+    steps = SimpleNamespace(
+        data=lambda device: (Data(x.to(device), None, "thirds", "made here", stand_in),),
+        build=lambda: Scale(start),
+        train=lambda model, thirds, **options: fit(
+            model, thirds.x, **{"epochs": 300, "lr": 0.1, "optimizer": "sgd", "progress": False} | options
+        ),
+        measure=measure,
+        __doc__="A vector.",
+        __file__="vector.py",
+    )
+    monkeypatch.setattr(zoo, "recipe", lambda name: steps)
+    monkeypatch.setattr(zoo, "known", lambda: ["vector"])
+    return steps
+
+
+def first(model, thirds):
+    return {"first": model.w[0].item()}
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    recipe(monkeypatch, first)
+    return zoo.train("vector", folder=tmp_path), tmp_path
+
+
+def test_weights_are_float16_where_that_loses_nothing(made):
+    record, folder = made
+    stored = safetensors.torch.load_file(folder / "vector.safetensors")
+    assert stored["w"].dtype == torch.float16 and stored["count"].dtype == torch.int64
+    assert record["dtype"] == "float16" and record["parameters"] == 3
+    assert record["metrics"]["first"] == torch.tensor(1 / 3).half().item()
+    assert record["metrics_in_float32"]["first"] == pytest.approx(1 / 3, abs=1e-7)
+    assert zoo.record("vector", folder) == record
+    model = zoo.load("vector", folder=folder)
+    assert torch.equal(model.w, torch.tensor([1 / 3, 2 / 3, 0.5]).half().float()) and model.count == 7
+    assert model.tied is model.w and model.w.dtype == torch.float32 and not model.training
+    assert record["data"] == [{"name": "thirds", "origin": "made here", "stand_in": False, "examples": 8}]
+    assert (record["epochs"], record["seed"], record["processes"], record["about"]) == (300, 0, 1, "A vector.")
+    assert sorted(os.listdir(folder)) == ["vector.json", "vector.safetensors"]
+
+
+@pytest.mark.parametrize(
+    "measure, start",
+    [
+        (lambda model, thirds: {"distance": (model.w[0] - 1 / 3).abs().item() + 1e-9}, 0.1),
+        (lambda model, thirds: {"largest": model.w.max().item()}, 1e8),  # 1e8 is infinite in float16
+    ],
+)
+def test_weights_stay_float32_where_float16_loses_something(measure, start, tmp_path, monkeypatch):
+    recipe(monkeypatch, measure, start)
+    record = zoo.train("vector", folder=tmp_path, epochs=1 if start > 1 else 300)
+    assert record["dtype"] == "float32" and record["metrics"] == record["metrics_in_float32"]
+    model = zoo.load("vector", folder=tmp_path)
+    assert measure(model, None) == record["metrics"]
+
+
+def test_settings_other_than_the_recipes_are_on_record(made, tmp_path):
+    record = zoo.train("vector", folder=tmp_path, epochs=2, seed=3, progress=False)
+    assert (record["epochs"], record["seed"], record["changed_settings"]) == (2, 3, {"epochs": 2})
+    assert record["metrics"]["first"] != made[0]["metrics"]["first"]
+
+
+def test_building_and_loading_leave_torchs_randomness_alone(made, monkeypatch):
+    steps = zoo.recipe("vector")
+    monkeypatch.setattr(steps, "build", lambda: [torch.rand(5), Scale()][1])
+    torch.manual_seed(4)
+    expected = torch.rand(2)
+    torch.manual_seed(4)
+    zoo.load("vector", folder=made[1])
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_nothing_is_trained_on_a_stand_in_unless_forced(tmp_path, monkeypatch):
+    recipe(monkeypatch, first, stand_in=True)
+    with pytest.raises(ZooError, match="thirds are not here.*data fetch thirds"):
+        zoo.train("vector", folder=tmp_path / "zoo")
+    assert not (tmp_path / "zoo").exists()
+    record = zoo.train("vector", folder=tmp_path, force=True, epochs=1)
+    assert record["data"][0]["stand_in"] is True
+
+
+def test_a_folder_that_cannot_be_written_is_known_before_training(tmp_path, monkeypatch):
+    steps = recipe(monkeypatch, first)
+    steps.train = None  # would raise
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ZooError, match="file cannot be written"):
+        zoo.train("vector", folder=tmp_path / "file")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("file", ["vector.safetensors", "vector.json"])
+def test_a_full_disk_never_leaves_a_mixture_that_loads(made, file):
+    record, folder = made
+    (folder / f"{file}.part").symlink_to("/dev/full")
+    with pytest.raises(ZooError, match="could not be written"):
+        zoo.train("vector", folder=folder, epochs=1)
+    if file == "vector.safetensors":
+        assert zoo.load("vector", folder=folder).w[0] == record["metrics"]["first"]  # as before
+    else:
+        with pytest.raises(ZooError, match="cut short or altered"):
+            zoo.load("vector", folder=folder)
+
+
+# --- damage
+
+
+def test_weights_that_were_cut_short_altered_or_lost_are_refused(made):
+    _, folder = made
+    path = folder / "vector.safetensors"
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-1] ^= 1
+    for data in (whole[:-1], bytes(flipped), b"", whole + b"\0"):
+        path.write_bytes(data)
+        with pytest.raises(ZooError, match=re.escape(str(path)) + " were cut short or altered.*restore"):
+            zoo.load("vector", folder=folder)
+    path.unlink()
+    with pytest.raises(ZooError, match="cannot be read"):
+        zoo.load("vector", folder=folder)
+
+
+def test_a_damaged_record_is_refused(made):
+    _, folder = made
+    path = folder / "vector.json"
+    text = path.read_text()
+    for damaged in (text[: len(text) // 2], "", "[]", json.dumps({"name": "vector"})):
+        path.write_text(damaged)
+        with pytest.raises(ZooError, match="vector.json is damaged"):
+            zoo.load("vector", folder=folder)
+
+
+def test_weights_of_another_model_are_refused(made, monkeypatch):
+    monkeypatch.setattr(zoo.recipe("vector"), "build", lambda: nn.Linear(3, 3))
+    with pytest.raises(ZooError, match="do not fit the model of their recipe"):
+        zoo.load("vector", folder=made[1])
+
+
+def test_unknown_and_untrained_models_are_named(tmp_path):
+    with pytest.raises(ZooError, match="no model 'vae': there are recipes for linear-ae-digits, "):
+        zoo.load("vae")
+    with pytest.raises(ZooError, match="linear-ae-mnist has not been trained here.*python -m repgen train linear-ae-mnist"):
+        zoo.load("linear-ae-mnist", folder=tmp_path)
+    assert zoo.names(tmp_path) == []
+
+
+def test_metrics_that_are_not_finite_keep_float32(tmp_path, monkeypatch):
+    recipe(monkeypatch, lambda model, thirds: {"nothing": math.nan})
+    assert zoo.train("vector", folder=tmp_path, epochs=1)["dtype"] == "float32"
