@@ -18,6 +18,11 @@ def book(tmp_path_factory):
     return build(ROOT, tmp_path_factory.mktemp("book"))
 
 
+@pytest.fixture(scope="session")
+def build_book():
+    return build
+
+
 def build(source, target):
     """Builds the book in `source` as `make book` does; a warning is a failure. Returns the folder of the pages."""
     run = subprocess.run(

@@ -21,6 +21,7 @@ from pathlib import Path
 import matplotlib
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from IPython.core.inputtransformer2 import TransformerManager
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -366,6 +367,26 @@ def test_the_page_folds_solutions_and_leaves_out_hidden_tests(name):
     assert text.count("{dropdown} Hint") == text_of(notebook).count("<summary>Hint</summary>") >= len(answers(notebook))
     for line in telling_lines(SOLUTION, answers(notebook).values()):
         assert line in text
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_the_built_book_tells_no_hidden_test(name, book):
+    """Neither the page, nor the source that it offers, nor the search index."""
+    notebook, page = source(name), f"chapters/exercises/{name}/{name}"
+    html = BeautifulSoup((book / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
+    offered = book / "_sources" / f"{page}.ipynb"
+    assert offered.read_bytes() == (ROOT / "assignments" / f"{name}.ipynb").read_bytes()
+    download = html.find("a", class_="download")["href"]
+    assert (book / page).parent.joinpath(download).read_bytes() == offered.read_bytes()
+    seen = html.get_text() + (book / "searchindex.js").read_text(encoding="utf-8")
+    assert "BEGIN SOLUTION" not in seen and "HIDDEN" not in html.get_text()
+    assert not [line for line in telling_lines(HIDDEN, checks(notebook).values()) if line in seen]
+    folded = " ".join(element.get_text() for element in html.find_all("details"))
+    solutions = telling_lines(SOLUTION, answers(notebook).values())
+    assert solutions and all(line in folded for line in solutions)
+    for element in html.find_all("details"):
+        element.decompose()
+    assert not [line for line in solutions if line in html.get_text()]
 
 
 def test_a_marker_without_its_partner_stops_the_build():

@@ -63,9 +63,9 @@ def sandbox(name):
     if name == "docker":
         mount = ["--volume", f"{Path(data).resolve()}:/data:ro", "--env", "REPGEN_DATA=/data"] if data else []
         return [
-            "docker", "run", "--rm", "--interactive", "--network", "none", "--read-only", "--tmpfs", "/tmp:size=256m",
-            "--memory", "2g", "--memory-swap", "2g", "--cpus", "2", "--pids-limit", "256", "--cap-drop", "ALL",
-            "--security-opt", "no-new-privileges", *mount, "repgen-grading",
+            "docker", "run", "--pull", "never", "--rm", "--interactive", "--network", "none", "--read-only",
+            "--tmpfs", "/tmp:size=256m", "--memory", "2g", "--memory-swap", "2g", "--cpus", "2", "--pids-limit", "256",
+            "--cap-drop", "ALL", "--security-opt", "no-new-privileges", *mount, "repgen-grading",
         ]  # fmt: skip
     if name == "bwrap":
         read_only = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/fonts"]

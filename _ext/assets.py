@@ -1,0 +1,36 @@
+"""What every page loads: MathJax from the book's own folder, and no second copy of the icons."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+# Of MathJax: what typesets TeX, zooms and speaks English.
+PARTS = [
+    "tex-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v2",
+    "a11y", "sre/mathmaps/base.json", "sre/mathmaps/en.json",
+]  # fmt: skip
+# The theme brings its icons twice, as fonts and as a script of 1.5 MB. The fonts are enough.
+ICONS = "scripts/fontawesome.js"
+
+
+def mathjax():
+    """The folder of MathJax 3 in sphinx-mathjax-offline (a package whose name no import statement can spell)."""
+    return Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
+
+
+def copy(app, exception):
+    if exception is not None or app.builder.format != "html":
+        return
+    static = Path(app.outdir) / "_static"
+    for part in PARTS:
+        source, target = mathjax() / part, static / "mathjax" / part
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
+    (static / ICONS).write_text("// The icons come from fonts.\n")
+
+
+def setup(app):
+    app.connect("config-inited", lambda app, config: setattr(config, "mathjax_path", "mathjax/tex-chtml.js"))
+    app.connect("build-finished", copy)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
