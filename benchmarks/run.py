@@ -8,7 +8,6 @@ results/MACHINE.json and a table in results/MACHINE.md. All rates are images per
 import argparse
 import datetime
 import json
-import os
 import platform
 import re
 import statistics
@@ -23,8 +22,8 @@ import torchvision
 from PIL import Image
 from torch import nn
 
-from repgen import PCA
-from repgen.train import fit
+from repgen import PCA, fit, load
+from repgen.zoo import machine
 
 HERE = Path(__file__).parent
 BATCH = 128
@@ -120,27 +119,12 @@ def compare(work: str, ours: str, contenders: dict, images: int, rounds: int, de
     return rows
 
 
-def pictures() -> tuple[np.ndarray, str]:
-    """MNIST's training images (60000, 28, 28) uint8, or noise of the same shape."""
-    try:
-        root = os.environ["REPGEN_DATA"]
-        return torchvision.datasets.MNIST(root, download=False).data.numpy(), "MNIST"
-    except (KeyError, RuntimeError):
-        noise = np.random.default_rng(0).integers(0, 256, (60_000, 28, 28), dtype=np.uint8)
-        return noise, "random pixels in MNIST's shape (REPGEN_DATA names no folder with MNIST)"
-
-
-def machine(device: torch.device) -> dict:
-    processor = platform.processor() or platform.machine()
-    if (info := Path("/proc/cpuinfo")).exists() and (found := re.search(r"model name\s*:\s*(.+)", info.read_text())):
-        processor = found[1].strip()
-    affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count())
-    return {
-        "processor": processor,
-        "cores": len(affinity),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU",
-        "threads": torch.get_num_threads(),
-    }
+def pictures() -> tuple[torch.Tensor, str]:
+    """MNIST's training images (60000, 784), or noise of the same shape."""
+    mnist = load("mnist")
+    if mnist.stand_in:
+        return torch.rand(60_000, 784, generator=torch.Generator().manual_seed(0)), "random pixels, as MNIST is not here"
+    return mnist.flat, "MNIST"
 
 
 def main() -> None:
@@ -151,10 +135,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder of the results")
     args = parser.parse_args()
     device = torch.device(args.device)
-    raw, origin = pictures()
-    raw = raw[: args.images]
-    images = torch.from_numpy(raw).float().div(255).flatten(1)  # (N, 784)
-    x, flat, n = images.to(device), images.numpy(), len(raw)
+    images, origin = pictures()
+    images = images[: args.images]
+    x, flat, n = images.to(device), images.numpy(), len(images)
 
     def reference(solver: str) -> Callable:
         return lambda: sklearn.decomposition.PCA(30, svd_solver=solver, random_state=0).fit(flat)
@@ -168,18 +151,18 @@ def main() -> None:
     asked = {name: 1.0 for name in pca if name.startswith("scikit")}
     rows = compare(f"PCA, 30 components of {n:,} x 784", "repgen.PCA", pca, n, args.rounds, device, asked)
 
-    loader = Pictures(raw)
+    pixels = images.view(-1, 28, 28).mul(255).round().byte().numpy()
     training = {
         "repgen.fit, bar on": lambda: fit(VAE().to(device), x, epochs=1, batch_size=BATCH),
         "plain loop over slices": lambda: plain_loop(x, 1),
-        "DataLoader, one image at a time": lambda: loader_loop(loader, device, 1),
+        "DataLoader, one image at a time": lambda: loader_loop(Pictures(pixels), device, 1),
         "DataLoader of a TensorDataset": lambda: loader_loop(torch.utils.data.TensorDataset(images), device, 1),
     }
     asked = {"plain loop over slices": 0.95, "DataLoader, one image at a time": 3.0}
     work = f"an epoch of a VAE 784-400-20, batch {BATCH}, Adam"
     rows += compare(work, "repgen.fit, bar on", training, n, args.rounds, device, asked)
 
-    here = machine(device)
+    here = machine(device) | {"threads": torch.get_num_threads()}
     record = {
         "machine": here,
         "date": datetime.date.today().isoformat(),
@@ -207,7 +190,7 @@ def table(record: dict) -> str:
     lines = [
         f"# {here['processor']}, {here['cores']} cores, {here['device']}",
         "",
-        f"{record['date']}; {', '.join(f'{k} {v}' for k, v in versions.items())}; {record['data']}. "
+        f"{record['date']}; {here['threads']} threads; {', '.join(f'{k} {v}' for k, v in versions.items())}; {record['data']}. "
         f"Median of {record['rounds']} rounds in which the contenders take turns; a ratio is the "
         "median of the rounds' ratios.",
         "",
