@@ -1,6 +1,7 @@
 """``fit``: the one training loop, for every family of models."""
 
 import math
+import os
 import time
 from collections.abc import Callable
 from numbers import Integral, Real
@@ -137,8 +138,8 @@ def fit(
     generator = torch.Generator(device)
     every = 1 if device.type == "cpu" and world == 1 else 25  # steps between two looks at the losses
     together = max(p.steps for p in players)  # see Player
-    quiet = {} if progress and rank == 0 else {"disable": True}  # absent, TQDM_DISABLE decides
-    bar = tqdm(total=steps * epochs, initial=history.epochs * steps, unit="step", mininterval=0.2, **quiet)
+    hidden = not progress or rank != 0 or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")  # a notebook's bar ignores it
+    bar = tqdm(total=steps * epochs, initial=history.epochs * steps, unit="step", mininterval=0.2, disable=hidden)
     with bar, borrowed(model, seats[0].parameters + seats[0].others, device), Interrupt() as interrupt:
         while history.epochs < epochs and not exhausted():
             epoch, done = history.epochs + 1, history.epochs * steps
