@@ -39,6 +39,9 @@ serve: $(BOOK)  ## the book at http://localhost:8000 (PORT=...)
 notebooks: $(STAMP)  ## run the notebooks (or ONLY=path) and store what they show
 	$(BIN)/python tools/publish.py $(ONLY)
 
+pictures: $(BOOK)  ## the front page's and the README's pictures
+	$(BIN)/python tools/pictures.py
+
 bench: $(STAMP)  ## speed beside the peers, on this machine
 	$(BIN)/python benchmarks/run.py
 
@@ -78,4 +81,4 @@ endif
 
 -include tools/teaching.mk
 
-.PHONY: help book test test-stand-in serve notebooks bench address clean
+.PHONY: help book test test-stand-in serve notebooks pictures bench address clean

@@ -134,6 +134,12 @@ def test_the_setup_is_folded_and_opens(opened):
     pytest.skip("no notebook yet")
 
 
+def test_the_text_can_be_read_without_javascript(opened):
+    page, _ = opened("pages/run", java_script_enabled=False)
+    colours = page.locator("article h1").evaluate("e => [getComputedStyle(e).color, getComputedStyle(document.body).backgroundColor]")
+    assert page.locator("article h1").is_visible() and colours[0] != colours[1]
+
+
 def test_the_search_index_is_a_script(book):
     """A page opened as a file may not fetch, so the index has to be a script that holds it."""
     text = (book / "searchindex.js").read_text(encoding="utf-8")
