@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import platform
 import sys
 from pathlib import Path
@@ -137,7 +138,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt as error:
         hint = "" if getattr(args, "checkpoint", None) else "; with --checkpoint FILE the same command would go on"
-        print(f"\nrepgen: {error or 'stopped'}{hint}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # under torchrun all stop, one says so
+            print(f"\nrepgen: {error or 'stopped'}{hint}", file=sys.stderr)
         return 130
     return 0
 

@@ -138,7 +138,8 @@ def fit(
     generator = torch.Generator(device)
     every = 1 if device.type == "cpu" and world == 1 else 25  # steps between two looks at the losses
     together = max(p.steps for p in players)  # see Player
-    hidden = not progress or rank != 0 or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")  # a notebook's bar ignores it
+    disabled = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")  # tqdm's own bar in a notebook ignores it
+    hidden = disabled or not progress or rank != 0
     bar = tqdm(total=steps * epochs, initial=history.epochs * steps, unit="step", mininterval=0.2, disable=hidden)
     with bar, borrowed(model, seats[0].parameters + seats[0].others, device), Interrupt() as interrupt:
         while history.epochs < epochs and not exhausted():
@@ -166,11 +167,10 @@ def fit(
                         raise _stopped(history, f"epoch {epoch}, step {step + 1} of {steps}", checkpoint)
                 means = ledger.close(steps, interrupt.asked)
                 measured = _evaluate(model, seats, held_out, batch_size, seed, generator) if held_out else {}
-                for name, value in measured.items():
-                    if not math.isfinite(value):
-                        what = f"on the validation data {name} is {value}"
-                        name, last = seats[0].name, ledger.last.get(seats[0].name)
-                        raise TrainingDiverged(what, name, epoch, steps, seats[0].lr, last)
+                for seat in seats if measured else []:
+                    if not math.isfinite(value := measured[seat.fields[0]]):
+                        what, last = f"the validation loss became {value}", ledger.last.get(seat.name)
+                        raise TrainingDiverged(what, seat.name, epoch, steps, seat.lr, last)
             except TrainingDiverged:
                 model.load_state_dict(start)
                 raise
