@@ -45,11 +45,11 @@ def shown(cell):
     role, text = cell["metadata"].get("nbgrader", {}), source(cell)
     if cell["cell_type"] == "markdown":
         if role.get("solution"):
-            return markdown(dropdown("Model answer", text), cell, "model"), None
+            return markdown(dropdown("Model answer", text.removeprefix("**Model answer.**")), cell, "model"), None
         return cell | {"source": HINT.sub(lambda found: dropdown(found[1], found[2]), text)}, None
     if role.get("solution"):
         solution = "".join(line for line in text.splitlines(keepends=True) if not MARKER.search(line))
-        return cell | {"source": stub(text)}, markdown(dropdown("Solution", f"```python\n{solution}\n```"), cell, "solution")
+        return cell | {"source": stub(text)}, markdown(dropdown("Solution", f"```python\n{solution.rstrip()}\n```"), cell, "solution")
     visible = HIDDEN.sub("", text).rstrip()
     return (cell | {"source": visible} if visible else None), None
 

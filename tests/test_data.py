@@ -206,6 +206,7 @@ def spoilt(value, *places, shape=(3, 4)):
         (torch.tensor(1.0), {}, ["()", "rows"]),
         (torch.zeros(3, 1, 2, 2), {"ndim": 2}, ["(3, 1, 2, 2)", "2 dimensions"]),
         (torch.zeros(3, 1, 2, 2), {"features": 5}, ["(3, 1, 2, 2)", "4 numbers", "5"]),
+        (torch.zeros(3, 4), {"features": 3}, ["4 numbers", "3"]),
         (np.zeros((3, 4)), {}, ["ndarray", "torch.as_tensor"]),
     ],
 )

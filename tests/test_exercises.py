@@ -228,6 +228,7 @@ class Course(types.SimpleNamespace):
 def course(request, tmp_path_factory):
     """A course in which five students handed in the assignment, and all was graded."""
     name, folder = request.param, tmp_path_factory.mktemp("course")
+    before = set(os.listdir(ROOT)) | {"_build", ".pytest_cache", "__pycache__"}
     course = Course(name=name, folder=folder, points={q: role(c).points for q, c in checks(source(name)).items()})
     nbgrader(folder, "generate_assignment", name, "--create", "--log-level=WARN")
     course.release = nbformat.read(folder / "release" / name / f"{name}.ipynb", as_version=4)
@@ -255,6 +256,7 @@ def course(request, tmp_path_factory):
         for student in ("right", "untouched")
     }
     nbgrader(folder, "autograde", name, "--log-level=ERROR")
+    course.litter = set(os.listdir(ROOT)) - before
     course.check = {student: (process.communicate()[0], process.returncode) for student, process in check.items()}
     return course
 
@@ -312,7 +314,8 @@ def test_marks_and_feedback(course):
 
 
 def test_nothing_is_written_outside_the_course(course):
-    assert not [p for p in (ROOT / "course", ROOT / "release", ROOT / "gradebook.db", ROOT / "downloaded") if p.exists()]
+    assert course.litter == set(), "left behind in the repository"
+    assert (course.folder / ".gitignore").read_text() == "*\n"
 
 
 def test_students_can_check_their_own_notebook(course):
