@@ -13,7 +13,7 @@ BOOK := _build/html/.built
 SOURCES := $(shell find _config.yml _toc.yml index.md references.bib pages chapters assignments _ext _static -type f \
 	! -path '*/.ipynb_checkpoints/*' ! -path '*/__pycache__/*' ! -name '*.part' 2>/dev/null)
 # One thread each for two kernels at a time; no progress bars in what is tested.
-NBVAL := OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env -n 2 --dist loadfile -q chapters
+NBVAL := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env -n 2 --dist loadfile -q chapters
 
 help:  ## what can be made
 	@grep -hE '^[a-z.-]+:.*##' Makefile tools/teaching.mk 2>/dev/null | awk -F ':.*## *' '{ printf "make %-18s %s\n", $$1, $$2 }'
@@ -38,6 +38,7 @@ serve: $(BOOK)  ## the book at http://localhost:8000 (PORT=...)
 
 notebooks: $(STAMP)  ## run the notebooks (or ONLY=path) and store what they show
 	$(BIN)/python tools/publish.py $(ONLY)
+	@$(MAKE) assignments
 
 pictures: $(BOOK)  ## the front page's and the README's pictures
 	$(BIN)/python tools/pictures.py

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import scipy.linalg
 import torch
 from torch import Tensor, nn
 
@@ -44,7 +45,7 @@ class PCA(nn.Module):
         else:
             return self._fit_wide(x)
         self._check_size(n, len(mean))
-        variance, directions = torch.linalg.eigh(covariance)  # ascending
+        variance, directions = _top_eigenvectors(covariance, self.n_components)  # ascending
         return self._set(n, mean, variance.flip(0), directions.flip(1).T, covariance.trace())
 
     def _fit_wide(self, x: Tensor) -> "PCA":
@@ -131,6 +132,16 @@ def _check_finite(mean: Tensor) -> None:
         )
 
 
+def _top_eigenvectors(covariance: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest eigenvalues, ascending, and their vectors in columns (SciPy computes only those)."""
+    if covariance.device.type != "cpu":
+        values, vectors = torch.linalg.eigh(covariance)
+        return values[-k:], vectors[:, -k:]
+    d = len(covariance)
+    found = scipy.linalg.eigh(covariance.numpy(), subset_by_index=(d - k, d - 1), check_finite=False, overwrite_a=True)
+    return tuple(map(torch.from_numpy, found))
+
+
 def _moments(batches: Iterable[Tensor]) -> tuple[int, Tensor, Tensor]:
     """Rows, mean (D,) and covariance (D, D) of batches (N_i, D), read once.
 
@@ -142,7 +153,7 @@ def _moments(batches: Iterable[Tensor]) -> tuple[int, Tensor, Tensor]:
     for x in batches:
         if shift is None and len(x):
             d = x.shape[1]
-            shift = x.double().mean(0).to(x)  # (D,)
+            shift = x.mean(0)  # (D,): near the mean is near enough
             total = torch.zeros(d, dtype=torch.float64, device=x.device)
             products = torch.zeros(d, d, dtype=torch.float64, device=x.device)
             edges = [d * i // 7 for i in range(8)]
@@ -154,7 +165,7 @@ def _moments(batches: Iterable[Tensor]) -> tuple[int, Tensor, Tensor]:
         if len(buffer) < len(x):
             buffer = torch.empty_like(x)
         y = torch.sub(x, shift, out=buffer[: len(x)])  # (N_i, D)
-        total += y.sum(0)
+        total += y.new_ones(len(y)) @ y  # as y.sum(0), in half the time
         for lo, hi in zip(edges[:-1], edges[1:]):
             products[lo:hi, lo:] += y[:, lo:hi].T @ y[:, lo:]
         n += len(x)

@@ -372,6 +372,14 @@ def test_what_must_not_be_stored_is_refused(tmp_path, source, message):
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
+def test_a_notebook_edited_while_it_runs_is_left_alone(tmp_path):
+    path = notebook_file(tmp_path, "from pathlib import Path; p = Path('notebook.ipynb'); _ = p.write_text(p.read_text() + ' ')")
+    before = path.read_bytes()
+    with pytest.raises(publish.Refused, match="edited while it ran"):
+        publish.publish(path)
+    assert path.read_bytes() == before + b" "
+
+
 def test_a_new_address_reseals_without_a_run(tmp_path):
     path = tmp_path / "notebook.ipynb"
     nbformat.write(sound(), path)
