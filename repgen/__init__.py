@@ -1,8 +1,9 @@
 """repgen: learned representations and generative models, one idea a file."""
 
-from repgen.autoencoder import LinearAutoencoder
+from repgen.autoencoder import Autoencoder, LinearAutoencoder
 from repgen.claims import ClaimError, claim
 from repgen.data import Data, DataError, load
+from repgen.denoising import DenoisingAutoencoder
 from repgen.pca import PCA
 from repgen.session import setup
 from repgen.train import CheckpointError, History, Player, TrainingDiverged, cosine, fit, warmup_cosine
@@ -10,10 +11,12 @@ from repgen.train import CheckpointError, History, Player, TrainingDiverged, cos
 __version__ = "0.1.0"
 __all__ = [
     "PCA",
+    "Autoencoder",
     "CheckpointError",
     "ClaimError",
     "Data",
     "DataError",
+    "DenoisingAutoencoder",
     "History",
     "LinearAutoencoder",
     "Player",

@@ -1,9 +1,14 @@
 """Autoencoders: a network that copies its input through a small code."""
 
 import math
+import warnings
+from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+
+from repgen.losses import bernoulli_nll, squared_error
 
 
 class LinearAutoencoder(nn.Module):
@@ -25,7 +30,7 @@ class LinearAutoencoder(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Codes (N, K) of images x (N, D) or (N, C, H, W)."""
-        return self.encoder(self._pixels(x))  # (N, D) -> (N, K)
+        return self.encoder(pixels(x, self.encoder.in_features))  # (N, D) -> (N, K)
 
     def decode(self, z: Tensor) -> Tensor:
         """Images (N, D) of codes z (N, K)."""
@@ -39,13 +44,111 @@ class LinearAutoencoder(nn.Module):
         In nats it is the negative log-likelihood of a Gaussian with variance 1/2 around the
         reconstruction, less the constant D/2 log pi. The loss is exact: ``generator`` is unused.
         """
-        x = self._pixels(x)
-        return (self.decode(self.encode(x)) - x).square().sum(1).mean()
+        x = pixels(x, self.encoder.in_features)
+        return squared_error(x, self.decode(self.encode(x))).mean()
 
-    def _pixels(self, x: Tensor) -> Tensor:
-        if x.ndim < 2 or math.prod(x.shape[1:]) != self.encoder.in_features:
-            raise ValueError(
-                f"expected images of {self.encoder.in_features} pixels, (N, {self.encoder.in_features}) "
-                f"or (N, C, H, W), got shape {tuple(x.shape)}"
+
+class Autoencoder(nn.Module):
+    """A dense autoencoder with a mirror-image decoder (Hinton & Salakhutdinov 2006).
+
+    ``sizes`` = (784, 1000, 500, 250, 30) gives the encoder 784-1000-500-250-30 and the decoder
+    30-250-500-1000-784. ``activation`` stands after every hidden layer, ``code`` after the code
+    layer (the identity, unless one is named) and ``output`` after the pixels. ``reconstruction``
+    is "squared error" or, for pixels in [0, 1] and a sigmoid output, "cross-entropy".
+    With ``tied`` weights each decoder layer is the transpose of its encoder layer and has only
+    biases of its own.
+
+    A code as large as the input, or larger, may simply copy it: unless ``overcomplete`` says
+    that this is meant, a warning says so. Raises ValueError for sizes that make no network, an
+    unknown reconstruction loss, and cross-entropy without a sigmoid.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: type[nn.Module] = nn.ReLU,
+        *,
+        code: type[nn.Module] = nn.Identity,
+        output: type[nn.Module] = nn.Sigmoid,
+        reconstruction: str = "squared error",
+        tied: bool = False,
+        overcomplete: bool = False,
+    ):
+        super().__init__()
+        sizes = tuple(sizes)
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise ValueError(f"sizes are the layers from the pixels to the code, such as (784, 100, 30); got {sizes}")
+        if reconstruction not in RECONSTRUCTION:
+            raise ValueError(f"reconstruction is one of {', '.join(RECONSTRUCTION)}; got {reconstruction!r}")
+        if reconstruction == "cross-entropy" and output is not nn.Sigmoid:
+            raise ValueError(f"cross-entropy needs probabilities: output=nn.Sigmoid, not {output.__name__}")
+        if sizes[-1] >= sizes[0] and not overcomplete:
+            warnings.warn(
+                f"a code of {sizes[-1]} for {sizes[0]} pixels may copy them and learn nothing; "
+                "regularise it and say overcomplete=True, or make it smaller",
+                stacklevel=2,
             )
-        return x.flatten(1)
+        self.n_visible, self.n_code, self.reconstruction = sizes[0], sizes[-1], reconstruction
+        down = [nn.Linear(a, b) for a, b in pairwise(sizes)]
+        up = [Transposed(layer) if tied else nn.Linear(layer.out_features, layer.in_features) for layer in reversed(down)]
+        self.encoder = _stack(down, activation, code)  # (N, D) -> (N, K)
+        self.decoder = _stack(up, activation, output)  # (N, K) -> (N, D)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Codes (N, K) of images x (N, D) or (N, C, H, W)."""
+        return self.encoder(pixels(x, self.n_visible))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Images (N, D) of codes z (N, K)."""
+        if z.ndim != 2 or z.shape[1] != self.n_code:
+            raise ValueError(f"expected codes (N, {self.n_code}), got shape {tuple(z.shape)}")
+        return self.decoder(z)
+
+    def reconstruction_loss(self, x: Tensor, z: Tensor) -> Tensor:
+        """What the code z (N, K) leaves of the images x (N, D), one number an example (N,).
+
+        Squared error summed over pixels, or cross-entropy in nats, summed over pixels and
+        computed from the logits.
+        """
+        x = pixels(x, self.n_visible)
+        if self.reconstruction == "cross-entropy":
+            return bernoulli_nll(x, self.decoder[:-1](z))
+        return squared_error(x, self.decode(z))
+
+    def loss(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Mean reconstruction loss of the batch; exact, so ``generator`` is unused."""
+        return self.reconstruction_loss(x, self.encode(x)).mean()
+
+
+RECONSTRUCTION = ("squared error", "cross-entropy")
+
+
+class Transposed(nn.Module):
+    """The layer that goes back through another's weights: y = W^T x + b, W the other's, b its own."""
+
+    def __init__(self, layer: nn.Linear):
+        super().__init__()
+        self._of = (layer,)  # in a tuple, so that its weights are not counted twice
+        self.in_features, self.out_features = layer.out_features, layer.in_features
+        self.bias = nn.Parameter(torch.zeros(layer.in_features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(x, self._of[0].weight.T, self.bias)  # (N, K) -> (N, D)
+
+    def as_linear(self) -> nn.Linear:
+        """An ordinary layer with a copy of these weights."""
+        copy = nn.Linear(self.in_features, self.out_features)
+        copy.weight.data, copy.bias.data = self._of[0].weight.detach().T.clone(), self.bias.detach().clone()
+        return copy
+
+
+def _stack(layers: Sequence[nn.Module], hidden: type[nn.Module], last: type[nn.Module]) -> nn.Sequential:
+    between = [part for layer in layers[:-1] for part in (layer, hidden())]
+    return nn.Sequential(*between, layers[-1], last())
+
+
+def pixels(x: Tensor, n: int) -> Tensor:
+    """Images (N, D) or (N, C, H, W) as rows (N, n); ValueError where they have not n pixels."""
+    if x.ndim < 2 or math.prod(x.shape[1:]) != n:
+        raise ValueError(f"expected images of {n} pixels, (N, {n}) or (N, C, H, W), got shape {tuple(x.shape)}")
+    return x.flatten(1)

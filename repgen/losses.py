@@ -1,4 +1,4 @@
-"""Losses as negative log-likelihoods, in nats per example.
+"""Losses, one a function; those that are negative log-likelihoods are in nats per example.
 
 Each function takes a batch and returns one number per example (N,), summed over whatever
 follows the batch dimension; take the mean yourself where you want one. See Bishop (2006),
@@ -10,6 +10,15 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+def squared_error(x: Tensor, y: Tensor) -> Tensor:
+    """sum_i (x_i - y_i)^2, (N,), of x and y (N, ...).
+
+    Not in nats: a Gaussian's negative log-likelihood with variance 1/2, less a constant.
+    """
+    _same_shape(x, y)
+    return (x - y).square().flatten(1).sum(1)
 
 
 def gaussian_nll(x: Tensor, mean: Tensor, log_var: Tensor | float = 0.0) -> Tensor:

@@ -98,6 +98,8 @@ def _layers(decoder, where="decoder"):
     """The layers of `decoder` in order, flat, as torch modules."""
     if type(decoder) in LAYERS:
         return [decoder]
+    if hasattr(decoder, "as_linear"):  # tied weights
+        return [decoder.as_linear()]
     if isinstance(decoder, SKIPPED):
         return []
     if isinstance(decoder, nn.Sequential):
