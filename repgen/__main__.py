@@ -16,7 +16,7 @@ from repgen.train import CheckpointError, TrainingDiverged
 ABOUT = "repgen: learned representations and generative models, the package behind the book."
 EXAMPLES = """\
 examples:
-  python -m repgen train linear-ae-digits --out /tmp/zoo    seconds, and needs no download
+  python -m repgen train linear-ae-digits --out my-zoo      seconds, and needs no download
   python -m repgen train linear-ae-mnist --checkpoint run.pt
                         Ctrl-C or a power cut, then the same command again: it goes on where it was
   torchrun --nproc_per_node=2 -m repgen train linear-ae-mnist

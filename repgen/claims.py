@@ -92,7 +92,7 @@ def _details(r: dict) -> list[tuple[str, str]]:
     if r["published"] is not None:
         parts.append(("published", _number(r["published"], r["unit"])))
     if r["expected"] is not None:
-        parts.append(("in theory", _number(r["expected"], r["unit"])))
+        parts.append(("expected", _number(r["expected"], r["unit"])))
     if r["tol"] is not None:
         parts.append(("tolerance", f"± {r['tol']:g}"))
     if r["at_most"] is not None:

@@ -1,6 +1,7 @@
 """What a model is judged by."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -18,6 +19,33 @@ def psnr(x: Tensor, y: Tensor, peak: float = 1.0) -> float:
     x, y = _paired(x, y)
     mse = (x - y).double().square().mean()
     return (10 * torch.log10(peak**2 / mse)).item()
+
+
+def ssim(x: Tensor, y: Tensor, peak: float = 1.0) -> float:
+    """Structural similarity (Wang et al. 2004), mean over windows, channels and images; 1 only for equal images.
+
+    x and y (N, C, H, W) with values from 0 to ``peak``. Means, variances and the covariance are
+    taken under an 11 x 11 Gaussian window of standard deviation 1.5 pixels, wherever it fits into
+    the image. With C1 = (0.01 peak)^2 and C2 = (0.03 peak)^2, each window gives
+    (2 mx my + C1) (2 cov + C2) / [(mx^2 + my^2 + C1) (vx + vy + C2)].
+    """
+    if x.shape != y.shape or x.ndim != 4 or x.numel() == 0 or min(x.shape[2:]) < 11:
+        raise ValueError(
+            f"SSIM compares images (N, C, H, W) of equal shape, 11 x 11 or larger; got {tuple(x.shape)} and {tuple(y.shape)}"
+        )
+    x, y = (image.double().flatten(0, 1)[:, None] for image in (x, y))  # (N C, 1, H, W)
+    bell = torch.exp(-torch.arange(-5, 6, dtype=x.dtype, device=x.device).square() / (2 * 1.5**2))
+    bell = bell / bell.sum()
+
+    def blur(image: Tensor) -> Tensor:
+        """Its mean under the window, (N C, 1, H - 10, W - 10): a pass down the columns, one along the rows."""
+        return F.conv2d(F.conv2d(image, bell.view(1, 1, -1, 1)), bell.view(1, 1, 1, -1))
+
+    mx, my = blur(x), blur(y)
+    vx, vy, cov = blur(x * x) - mx * mx, blur(y * y) - my * my, blur(x * y) - mx * my
+    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
+    similar = (2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
+    return similar.mean().item()
 
 
 def principal_angles(a: Tensor, b: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ def kl_rate(z: Tensor, target: float) -> Tensor:
     if not 0 < target < 1:
         raise ValueError(f"the target rate lies between 0 and 1, got {target}")
     z = _codes(z)
-    if z.min() < 0 or z.max() > 1:
+    if not (z.min() >= 0 and z.max() <= 1):  # NaN, too
         raise ValueError(f"rates need activities in [0, 1] (a sigmoid code), got {z.min():.3g} to {z.max():.3g}")
     eps = torch.finfo(z.dtype).eps
     rate = z.mean(0).clamp(eps, 1 - eps)  # (K,)

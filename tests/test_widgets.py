@@ -12,6 +12,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from torch import nn
 
+from repgen import widgets
 from repgen.pca import PCA
 from repgen.widgets import ComponentExplorer, LatentMap, Network
 
@@ -220,7 +221,7 @@ def test_a_representation_is_the_same_in_every_run_and_has_a_still_picture():
 
 def outdated(notebook):
     """The classes of widgets in a stored notebook whose script or style is not the package's own of today."""
-    ours = {f"{c.__module__}.{c.__name__}": c for c in (ComponentExplorer, LatentMap, Network)}
+    ours = {f"{c.__module__}.{c.__name__}": c for c in (getattr(widgets, name) for name in widgets.__all__)}
     stored = notebook["metadata"].get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
     found = set()
     for state in (model["state"] for model in stored.values()):

@@ -117,7 +117,7 @@ def publish(path, allow_stand_in=False):
     first = notebook.cells[0]
     if not RUN_LINE.search(first.source):
         raise Refused("its first cell lacks the line 'Runs in **0 seconds** on two CPU cores', which is filled in here.")
-    seconds = execute(notebook, path.parent)
+    seconds = round(execute(notebook, path.parent), 1)
     strip(notebook)
     notebook = model_ids(notebook, path.stem)
     check(notebook, allow_stand_in)
@@ -127,7 +127,7 @@ def publish(path, allow_stand_in=False):
     first.source = RUN_LINE.sub(f"Runs in **{whole} {unit}**", first.source)
     first.source = READ_LINE.sub(f"takes about **{stored.minutes(notebook)} minutes**", first.source)
     notebook.metadata["repgen"] = {
-        "seconds": round(seconds, 1), "cores": THREADS, "date": datetime.date.today().isoformat(),
+        "seconds": seconds, "cores": THREADS, "date": datetime.date.today().isoformat(),
         "versions": versions(), "seal": seal(notebook),
     }  # fmt: skip
     if path.read_bytes() != before:

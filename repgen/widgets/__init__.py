@@ -3,10 +3,13 @@
 A new widget is a subclass of `base.Widget` (its traits, its checks, `still`) and one script beside it
 with `export default { render }`, which finds forward.js (`loadNetwork`) and common.js (elements,
 slider rows, pictures, the theme) before itself in the same module, and the styles in widget.css.
+One that passes whole images through autoencoders is a subclass of `reconstruct.Reconstruction`.
 """
 
 from repgen.widgets.component_explorer import ComponentExplorer
+from repgen.widgets.corrupt_and_repair import CorruptAndRepair
+from repgen.widgets.draw_and_reconstruct import DrawAndReconstruct
 from repgen.widgets.latent_map import LatentMap
 from repgen.widgets.network import Network
 
-__all__ = ["ComponentExplorer", "LatentMap", "Network"]
+__all__ = ["ComponentExplorer", "CorruptAndRepair", "DrawAndReconstruct", "LatentMap", "Network"]

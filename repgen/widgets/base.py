@@ -8,25 +8,21 @@ import anywidget
 import numpy as np
 import torch
 import traitlets as t
-from ipywidgets import widget_serialization
 from matplotlib.figure import Figure
 from PIL import Image
-
-from repgen.widgets.network import Network
 
 HERE = Path(__file__).parent
 
 
-def script(name):
-    """The one module that the page imports for a widget: its own file after the shared ones."""
-    return "\n".join((HERE / f"{part}.js").read_text("utf-8") for part in ("forward", "common", name))
+def script(*names):
+    """The one module that the page imports for a widget: its own files after the shared ones."""
+    return "\n".join((HERE / f"{part}.js").read_text("utf-8") for part in ("forward", "common", *names))
 
 
 class Widget(anywidget.AnyWidget):
-    """A widget that draws with a Network; a subclass has `_esm`, its own traits and `still`."""
+    """A widget of the book; a subclass has `_esm`, its Network or networks, its own traits and `still`."""
 
     _css = (HERE / "widget.css").read_text("utf-8")
-    network = t.Instance(Network).tag(sync=True, **widget_serialization)
     shape = t.List().tag(sync=True)  # height, width
     title = t.Unicode().tag(sync=True)
     still_height = 3.4  # inches, beside 7 of width

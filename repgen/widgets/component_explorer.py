@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 import traitlets as t
+from ipywidgets import widget_serialization
 
 from repgen.widgets.base import Widget, array, image_bytes, image_shape, script
 from repgen.widgets.network import Network
@@ -12,6 +13,7 @@ class ComponentExplorer(Widget):
     """Moves an image along the components of its code; shows what the first n of them leave out."""
 
     _esm = script("component_explorer")
+    network = t.Instance(Network).tag(sync=True, **widget_serialization)
     codes = t.Bytes().tag(sync=True)  # float32 (M, K): the images' codes
     images = t.Bytes().tag(sync=True)  # uint8 (M, H * W)
     labels = t.List().tag(sync=True)

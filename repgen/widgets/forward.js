@@ -27,7 +27,7 @@ const each = (f) => () => (x) => {
   return x;
 };
 
-// type -> (its JSON, take(n): the next n weights) -> (x: Float32Array) -> Float32Array.
+// type -> (its JSON, take(n): the next n weights, all weights) -> (x: Float32Array) -> Float32Array.
 // A new kind of layer is one entry here and one in network.py.
 const LAYERS = {
   linear({ n_in, n_out }, take) {
@@ -41,36 +41,51 @@ const LAYERS = {
       return y;
     };
   },
+  // The weights of an earlier linear layer, used the other way; `at` is their place in the buffer.
+  transposed({ n_in, n_out, at }, take, weights) {
+    const w = weights.subarray(at, at + n_in * n_out), b = take(n_out), y = new Float64Array(n_out);
+    return (x) => {
+      y.set(b);
+      for (let j = 0, k = 0; j < n_in; j++) for (let i = 0; i < n_out; i++, k++) y[i] += w[k] * x[j];
+      return Float32Array.from(y);
+    };
+  },
   sigmoid: each((x) => 1 / (1 + Math.exp(-x))),
   tanh: each(Math.tanh),
   relu: each((x) => (x > 0 ? x : 0)),
+  elu: ({ alpha }) => each((x) => (x > 0 ? x : alpha * Math.expm1(x)))(),
   leaky_relu: ({ slope }) => each((x) => (x > 0 ? x : slope * x))(),
   softplus: ({ beta, threshold }) =>
     each((x) => (beta * x > threshold ? x : Math.log1p(Math.exp(beta * x)) / beta))(),
 };
 
-/** { n_in, n_out, forward(z) }. The array that forward returns is overwritten by the next call. */
+/** { n_in, n_out, forward(z) }, and for a path image -> code -> image { n_code, encode(x), decode(z) } too.
+    The arrays that these return are overwritten by the next call. */
 function buildNetwork(spec, view) {
   const weights = numbers(view, spec.dtype);
   let at = 0;
   const take = (n) => weights.subarray(at, (at += n));
   const layers = spec.layers.map((layer) => {
     if (!LAYERS[layer.type]) throw new Error(`unknown layer "${layer.type}"`);
-    return LAYERS[layer.type](layer, take);
+    return LAYERS[layer.type](layer, take, weights);
   });
   if (at !== weights.length) throw new Error(`the layers take ${at} weights, the buffer holds ${weights.length}`);
+  const run = (layers, n_in, from, to) => (x) => {
+    if (x.length !== n_in) throw new Error(`${from} of ${x.length} numbers for ${to} of ${n_in}`);
+    return layers.reduce((x, layer) => layer(x), Float32Array.from(x));
+  };
+  const { n_in, n_out, n_code, n_encoder } = spec;
+  if (!n_encoder) return { n_in, n_out, forward: run(layers, n_in, "a code", "a decoder") };
   return {
-    n_in: spec.n_in,
-    n_out: spec.n_out,
-    forward(z) {
-      if (z.length !== spec.n_in) throw new Error(`a code of ${z.length} numbers for a decoder of ${spec.n_in}`);
-      return layers.reduce((x, layer) => layer(x), Float32Array.from(z));
-    },
+    n_in, n_out, n_code,
+    forward: run(layers, n_in, "an image", "an encoder"),
+    encode: run(layers.slice(0, n_encoder), n_in, "an image", "an encoder"),
+    decode: run(layers.slice(n_encoder), n_code, "a code", "a decoder"),
   };
 }
 
 /** The network that a widget's model refers to; its weights are shared by all who do. */
-async function loadNetwork(model) {
-  const shared = await model.widget_manager.get_model(model.get("network").replace("IPY_MODEL_", ""));
+async function loadNetwork(model, reference = model.get("network")) {
+  const shared = await model.widget_manager.get_model(reference.replace("IPY_MODEL_", ""));
   return buildNetwork(shared.get("spec"), shared.get("weights"));
 }

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import torch
 import traitlets as t
+from ipywidgets import widget_serialization
 from PIL import Image
 
 from repgen.widgets.base import Widget, array, image_bytes, image_shape, script
@@ -18,6 +19,7 @@ class LatentMap(Widget):
     """A two-dimensional code as a map: the encoded images are points, every place decodes live."""
 
     _esm = script("latent_map")
+    network = t.Instance(Network).tag(sync=True, **widget_serialization)
     codes = t.Bytes().tag(sync=True)  # uint16 (N, 2): 0 and 65535 are the edges of `box`
     box = t.List().tag(sync=True)  # [[least x, greatest x], [least y, greatest y]] of the codes
     extent = t.List().tag(sync=True)  # the same, of the map

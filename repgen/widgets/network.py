@@ -1,4 +1,4 @@
-"""A decoder as the page sees it: a list of layers and one buffer of weights."""
+"""A decoder, or a whole autoencoder, as the page sees it: a list of layers and one buffer of weights."""
 
 import anywidget
 import numpy as np
@@ -7,13 +7,16 @@ import traitlets as t
 from torch import nn
 
 # What forward.js knows. Each entry turns a layer into its JSON; the weights of a
-# linear layer follow in the buffer as W (out, in), row by row, then b (out).
+# linear layer follow in the buffer as W (out, in), row by row, then b (out). A linear layer
+# whose W is that of an earlier one, transposed, is "transposed": `at` is where that W begins
+# in the buffer, and only its b follows.
 # Transposed convolutions come here and in forward.js's LAYERS, under the same name.
 LAYERS = {
     nn.Linear: lambda m: {"type": "linear", "n_in": m.in_features, "n_out": m.out_features},
     nn.Sigmoid: lambda m: {"type": "sigmoid"},
     nn.Tanh: lambda m: {"type": "tanh"},
     nn.ReLU: lambda m: {"type": "relu"},
+    nn.ELU: lambda m: {"type": "elu", "alpha": m.alpha},
     nn.LeakyReLU: lambda m: {"type": "leaky_relu", "slope": m.negative_slope},
     nn.Softplus: lambda m: {"type": "softplus", "beta": m.beta, "threshold": m.threshold},
 }
@@ -22,18 +25,24 @@ SKIPPED = (nn.Identity, nn.Dropout, nn.Flatten, nn.Unflatten)
 
 
 class Network(anywidget.AnyWidget):
-    """A decoder for the widgets: shown nowhere itself, shared by all who draw with it.
+    """A decoder or an autoencoder for the widgets: shown nowhere itself, shared by all who draw with it.
 
-    The widgets make their own from any decoder. Make one by hand where several widgets
-    use the same decoder, so that a page holds its weights once:
+    The widgets make their own from any model. Make one by hand where several widgets
+    use the same one, so that a page holds its weights once:
 
         network = Network.from_module(model.decoder)
         LatentMap(network, ...)
+
+        network = Network.from_autoencoder(model)
+        DrawAndReconstruct({"deep": network}, ...)
+        CorruptAndRepair(network, ...)
     """
 
     _esm = "export default {};"
     _view_name = t.Unicode(None, allow_none=True).tag(sync=True)
-    spec = t.Dict().tag(sync=True)  # {"n_in", "n_out", "dtype", "layers": [{"type", ...}]}
+    # {"n_in", "n_out", "dtype", "layers": [{"type", ...}]}; of an autoencoder also "n_code", and
+    # "n_encoder": so many of the layers, the first, are the encoder
+    spec = t.Dict().tag(sync=True)
     weights = t.Bytes().tag(sync=True)
 
     @classmethod
@@ -49,17 +58,56 @@ class Network(anywidget.AnyWidget):
         """
         if isinstance(decoder, Network):
             return decoder
+        network = cls._of(_layers(decoder), dtype)
+        _check_says(decoder, "decode", network)
+        return network
+
+    @classmethod
+    def from_autoencoder(cls, model, dtype="float16"):
+        """The Network of a whole path, image -> code -> image: (B, D) -> (B, K) -> (B, D).
+
+        `model` is a Network made here, a fitted PCA, a model with `.encoder` and `.decoder` of
+        layers that `from_module` reads, or nn.Sequential(encoder, decoder) of two such. A layer
+        that is an earlier one transposed (a PCA's decoder, tied weights) travels once, as one.
+
+        Raises what `from_module` raises, for `encode` as for `decode`; ValueError where
+        what comes out is not of the size of what goes in.
+        """
+        if isinstance(model, Network):
+            if not model.spec.get("n_encoder"):
+                raise TypeError(f"{model!r} is a decoder only: make it by Network.from_autoencoder(model)")
+            return model
+        encoder, decoder = _encoder_and_decoder(model)
+        network = cls._of(encoder + decoder, dtype, len(encoder))
+        spec = network.spec
+        if spec["n_in"] != spec["n_out"]:
+            raise ValueError(f"the encoder takes {spec['n_in']} numbers, but the decoder gives {spec['n_out']}")
+        _check_says(model, "encode", network)
+        _check_says(model, "decode", network)
+        return network
+
+    @classmethod
+    def _of(cls, layers, dtype, n_encoder=0):
+        """The Network of a flat list of layers, the first `n_encoder` of which are the encoder."""
         if dtype not in ("float16", "float32"):
             raise ValueError(f"dtype is {dtype!r}: the page reads 'float16' or 'float32'")
-        layers = _layers(decoder)
         _check_chain(layers)
-        parts = []
+        entries, parts, sent, at = [], [], [], 0
         for layer in layers:
+            entries.append(LAYERS[type(layer)](layer))
             if isinstance(layer, nn.Linear):
-                bias = torch.zeros(layer.out_features) if layer.bias is None else layer.bias
-                parts += [layer.weight.detach().flatten().cpu(), bias.detach().cpu()]
+                weight = layer.weight.detach().float().cpu()  # (out, in)
+                bias = torch.zeros(layer.out_features) if layer.bias is None else layer.bias.detach().float().cpu()
+                twin = [start for w, start in sent if w.shape == weight.T.shape and torch.equal(w, weight.T)]
+                if twin:
+                    entries[-1] |= {"type": "transposed", "at": twin[0]}
+                    parts.append(bias)
+                else:
+                    sent.append((weight, at))
+                    parts += [weight.flatten(), bias]
+                at = sum(map(len, parts))
         with np.errstate(over="ignore"):  # reported below, with what to do
-            weights = torch.cat([p.float() for p in parts]).numpy().astype(dtype)
+            weights = torch.cat(parts).numpy().astype(dtype)
         if not np.isfinite(weights).all():
             raise ValueError(
                 f"{(~np.isfinite(weights)).sum()} weights are NaN or too large for {dtype}: "
@@ -70,25 +118,33 @@ class Network(anywidget.AnyWidget):
             "n_in": linear[0].in_features,
             "n_out": linear[-1].out_features,
             "dtype": dtype,
-            "layers": [LAYERS[type(m)](m) for m in layers],
+            "layers": entries,
         }
+        if n_encoder:
+            coding = next(m for m in reversed(layers[:n_encoder]) if isinstance(m, nn.Linear))
+            spec |= {"n_encoder": n_encoder, "n_code": coding.out_features}
         network = cls(spec=spec, weights=weights.tobytes())
         network._layers = layers
-        _check_decode(decoder, network)
         return network
 
-    @torch.no_grad()
     def decode(self, z):
-        """What the page computes, here: codes (B, n_in) -> (B, n_out), by torch and unrounded weights."""
-        weight = next(m for m in self._layers if isinstance(m, nn.Linear)).weight
-        x = torch.as_tensor(z).to(weight)
-        for layer in self._layers:
+        """What the page computes, here: codes (B, K) -> images (B, n_out), by torch and unrounded weights."""
+        return self._run(self._layers[self.spec.get("n_encoder", 0) :], z)
+
+    def encode(self, x):
+        """Images (B, n_in) -> codes (B, K), where this is an autoencoder; as `decode`."""
+        return self._run(self._layers[: self.spec["n_encoder"]], x)
+
+    @torch.no_grad()
+    def _run(self, layers, x):
+        x = torch.as_tensor(x).to(next(m for m in layers if isinstance(m, nn.Linear)).weight)
+        for layer in layers:
             x = layer(x)
         return x.float().cpu()
 
     def __repr__(self):
         names = " ".join(
-            f"{layer['n_in']}-{layer['n_out']}" if layer["type"] == "linear" else layer["type"]
+            f"{layer['n_in']}-{layer['n_out']}" if "n_in" in layer else layer["type"]
             for layer in self.spec.get("layers", [])
         )
         return f"Network({names}; {len(self.weights)} bytes)"
@@ -121,34 +177,63 @@ def _layers(decoder, where="decoder"):
     )
 
 
-def _check_chain(layers):
+def _encoder_and_decoder(model):
+    """The layers of both halves of an autoencoder, each a flat list."""
+    if hasattr(model, "components") and hasattr(model, "mean"):  # z = W (x - mean)
+        decoder = _layers(model, "model")
+        weight = decoder[0].weight.detach().T  # (K, D)
+        linear = nn.Linear(weight.shape[1], weight.shape[0])
+        linear.weight.data = weight
+        linear.bias.data = -(weight.double() @ decoder[0].bias.detach().double()).to(weight)
+        return [linear], decoder
+    if hasattr(model, "encoder") and hasattr(model, "decoder"):
+        halves = model.encoder, model.decoder
+    elif isinstance(model, nn.Sequential) and len(model) == 2:
+        halves = model
+    else:
+        raise TypeError(
+            f"a {type(model).__name__} is no autoencoder that the page can compute: it knows a PCA, a model with "
+            "`.encoder` and `.decoder`, and nn.Sequential(encoder, decoder)"
+        )
+    found = []
+    for half, name in zip(halves, ("encoder", "decoder")):
+        found.append(_layers(half, name))
+        _check_chain(found[-1], name)
+    return found
+
+
+def _check_chain(layers, what="decoder"):
     linear = [m for m in layers if isinstance(m, nn.Linear)]
     if not linear:
-        raise TypeError("the decoder has no nn.Linear layer: there is nothing to decode with")
+        raise TypeError(f"the {what} has no nn.Linear layer: there is nothing to {what[:-1]} with")
     for a, b in zip(linear, linear[1:]):
         if a.out_features != b.in_features:
             raise ValueError(f"a layer gives {a.out_features} numbers, the next takes {b.in_features}")
 
 
 @torch.no_grad()
-def _check_decode(decoder, network):
-    """Refuse a `decode` that does more than its layers, such as a sigmoid after `.decoder`."""
-    if not callable(getattr(decoder, "decode", None)):
+def _check_says(model, method, network):
+    """Refuse an `encode` or `decode` that does more than its layers, such as a sigmoid after `.decoder`."""
+    if not callable(getattr(model, method, None)):
         return
     weight = next(m for m in network._layers if isinstance(m, nn.Linear)).weight
-    z = torch.randn(3, weight.shape[1], generator=torch.Generator().manual_seed(0)).to(weight)
-    training = getattr(decoder, "training", False)
+    n = network.spec.get("n_code", network.spec["n_in"]) if method == "decode" else network.spec["n_in"]
+    x = torch.randn(3, n, generator=torch.Generator().manual_seed(0)).to(weight)
+    training = getattr(model, "training", False)
     if training:
-        decoder.eval()  # dropout is no part of what the page shows
+        model.eval()  # dropout is no part of what the page shows
     try:
-        said, done = decoder.decode(z).reshape(3, -1).float().cpu(), network.decode(z)
+        said = getattr(model, method)(x)
     finally:
         if training:
-            decoder.train()
-    gap = (said - done).abs().max() / (1 + done.abs().max())
+            model.train()
+    if not isinstance(said, torch.Tensor):
+        raise TypeError(f"{type(model).__name__}.{method} gives a {type(said).__name__}, where one tensor is expected")
+    said, done = said.reshape(3, -1).float().cpu(), getattr(network, method)(x)
+    gap = (said - done).abs().max() / (1 + done.abs().max()) if said.shape == done.shape else float("inf")
     if not gap < 1e-4:
         raise ValueError(
-            f"{type(decoder).__name__}.decode does not give what its layers give (relative difference "
+            f"{type(model).__name__}.{method} does not give what its layers give (relative difference "
             f"{gap:.2g}): is there an activation outside them? Pass the whole path, for example "
-            "nn.Sequential(model.decoder, nn.Sigmoid())"
+            + ("nn.Sequential(model.decoder, nn.Sigmoid())" if method == "decode" else "nn.Sequential(encoder, decoder)")
         )
