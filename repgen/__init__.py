@@ -7,10 +7,13 @@ from repgen.denoising import DenoisingAutoencoder
 from repgen.pca import PCA
 from repgen.session import setup
 from repgen.train import CheckpointError, History, Player, TrainingDiverged, cosine, fit, warmup_cosine
+from repgen.vae import IWAE, VAE
 
 __version__ = "0.1.0"
 __all__ = [
+    "IWAE",
     "PCA",
+    "VAE",
     "Autoencoder",
     "CheckpointError",
     "ClaimError",

@@ -57,6 +57,15 @@ def categorical_nll(labels: Tensor, logits: Tensor) -> Tensor:
     return F.cross_entropy(logits, labels, reduction="none")
 
 
+def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_var) I) || N(0, I)) = 1/2 sum_k [mean_k^2 + var_k - 1 - log_var_k], (N,).
+
+    mean and log_var (N, K) (Kingma & Welling 2014, appendix B).
+    """
+    _same_shape(mean, log_var)
+    return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).flatten(1).sum(1)
+
+
 def _same_shape(x: Tensor, parameter: Tensor) -> None:
     if x.shape != parameter.shape:
         raise ValueError(
