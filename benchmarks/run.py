@@ -6,11 +6,16 @@ results/MACHINE.json and a table in results/MACHINE.md. All rates are images per
 """
 
 import argparse
+import contextlib
 import datetime
+import importlib.metadata
+import io
 import json
+import logging
 import platform
 import re
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,17 +25,23 @@ import sklearn.decomposition
 import torch
 import torchvision
 from PIL import Image
+from pythae.data.datasets import BaseDataset
+from pythae.models import VAE as PythaeVAE
+from pythae.models import VAEConfig
+from pythae.models.base.base_utils import ModelOutput
+from pythae.models.nn import BaseDecoder, BaseEncoder
+from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from torch import nn
 
-from repgen import PCA, fit, load
+from repgen import PCA, VAE, fit, load
 from repgen.zoo import machine
 
 HERE = Path(__file__).parent
 BATCH = 128
 
 
-class VAE(nn.Module):
-    """784-400-20-400-784 with a Bernoulli likelihood: what the book trains most (chapter 6)."""
+class PlainVAE(nn.Module):
+    """784-400-20-400-784 with a Bernoulli likelihood, as one would write it by hand."""
 
     def __init__(self):
         super().__init__()
@@ -45,6 +56,41 @@ class VAE(nn.Module):
         nll = nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="sum")
         kl = 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum()
         return (nll + kl) / len(x)
+
+
+class Encoder(BaseEncoder):
+    """The same encoder, for pythae."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.Sequential(nn.Linear(784, 400), nn.ReLU())
+        self.mean, self.log_var = nn.Linear(400, 20), nn.Linear(400, 20)
+
+    def forward(self, x):
+        h = self.hidden(x.flatten(1))
+        return ModelOutput(embedding=self.mean(h), log_covariance=self.log_var(h))
+
+
+class Decoder(BaseDecoder):
+    """The same decoder, for pythae."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(20, 400), nn.ReLU(), nn.Linear(400, 784), nn.Sigmoid())
+
+    def forward(self, z):
+        return ModelOutput(reconstruction=self.layers(z))
+
+
+def pythae_epoch(x: torch.Tensor, device: torch.device) -> None:
+    """An epoch by pythae's own trainer, which fetches one image at a time and writes its model at the end."""
+    model = PythaeVAE(VAEConfig(input_dim=(784,), latent_dim=20, reconstruction_loss="bce"), Encoder(), Decoder())
+    data = BaseDataset(x, torch.zeros(len(x)))
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+        settings = BaseTrainerConfig(
+            output_dir=folder, num_epochs=1, per_device_train_batch_size=BATCH, learning_rate=1e-3, no_cuda=device.type == "cpu"
+        )
+        BaseTrainer(model, data, training_config=settings).train()
 
 
 class Pictures(torch.utils.data.Dataset):
@@ -62,7 +108,7 @@ class Pictures(torch.utils.data.Dataset):
 
 def plain_loop(x: torch.Tensor, epochs: int) -> None:
     """The loop one would write by hand, with the optimiser that fit takes."""
-    model = VAE().to(x.device)
+    model = PlainVAE().to(x.device)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
     for _ in range(epochs):
         for rows in torch.randperm(len(x)).to(x.device).split(BATCH):
@@ -74,7 +120,7 @@ def plain_loop(x: torch.Tensor, epochs: int) -> None:
 
 def loader_loop(data: torch.utils.data.Dataset, device: torch.device, epochs: int) -> None:
     """The loop of most tutorials: a DataLoader that fetches one image at a time."""
-    model = VAE().to(device)
+    model = PlainVAE().to(device)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
     for _ in range(epochs):
         for x, *_ in torch.utils.data.DataLoader(data, BATCH, shuffle=True):
@@ -136,6 +182,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "results", help="folder of the results")
     args = parser.parse_args()
     device = torch.device(args.device)
+    logging.getLogger("pythae").setLevel(logging.ERROR)
     images, origin = pictures()
     images = images[: args.images]
     x, flat, n = images.to(device), images.numpy(), len(images)
@@ -154,14 +201,17 @@ def main() -> None:
 
     pixels = images.view(-1, 28, 28).mul(255).round().byte().numpy()
     training = {
-        "repgen.fit, bar on": lambda: fit(VAE().to(device), x, epochs=1, batch_size=BATCH),
+        "repgen.fit of repgen.VAE, bar on": lambda: fit(
+            VAE((784, 400, 20), nn.ReLU).to(device), x, epochs=1, batch_size=BATCH
+        ),
         "plain loop over slices": lambda: plain_loop(x, 1),
         "DataLoader, one image at a time": lambda: loader_loop(Pictures(pixels), device, 1),
+        "pythae's trainer": lambda: pythae_epoch(images, device),
         "DataLoader of a TensorDataset": lambda: loader_loop(torch.utils.data.TensorDataset(images), device, 1),
     }
-    asked = {"plain loop over slices": 0.95, "DataLoader, one image at a time": 3.0}
+    asked = {"plain loop over slices": 0.95, "DataLoader, one image at a time": 3.0, "pythae's trainer": 1.5}
     work = f"an epoch of a VAE 784-400-20, batch {BATCH}, Adam"
-    rows += compare(work, "repgen.fit, bar on", training, n, args.rounds, device, asked)
+    rows += compare(work, "repgen.fit of repgen.VAE, bar on", training, n, args.rounds, device, asked)
 
     here = machine(device) | {"threads": torch.get_num_threads()}
     record = {
@@ -175,6 +225,7 @@ def main() -> None:
             "torch": torch.__version__,
             "scikit-learn": sklearn.__version__,
             "numpy": np.__version__,
+            "pythae": importlib.metadata.version("pythae"),
         },
         "results": rows,
     }
