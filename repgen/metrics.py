@@ -79,3 +79,19 @@ def _paired(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     if len(x) != len(y) or x.numel() != y.numel():
         raise ValueError(f"cannot compare shapes {tuple(x.shape)} and {tuple(y.shape)}")
     return x.flatten(1), y.flatten(1)
+
+
+@torch.no_grad()
+def activity(vae, x: Tensor) -> Tensor:
+    """Cov_x(E_q[z_u]), (K,): how much each unit's mean varies over images x (N, ...) (Burda et al. 2016, section 5.2).
+
+    ``vae`` has a method ``encode`` that gives the means (N, K). The divisor is N.
+    """
+    if len(x) < 2:
+        raise ValueError(f"a variance over images needs at least 2 of them, got {len(x)}")
+    return vae.encode(x).double().var(0, unbiased=False).to(x.dtype)
+
+
+def active_units(vae, x: Tensor, above: float = 0.01) -> int:
+    """How many units of the code have an ``activity`` above 0.01, and so tell images apart (Burda et al. 2016)."""
+    return int((activity(vae, x) > above).sum())

@@ -31,6 +31,26 @@ def test_bernoulli_nll_is_the_mass_and_is_stable():
     assert extreme.item() == pytest.approx(400)
 
 
+def test_continuous_bernoulli_nll_is_the_density():
+    logits, x = 6 * draw(6, 4), torch.sigmoid(draw(6, 4, seed=1))
+    want = -distributions.ContinuousBernoulli(logits=logits).log_prob(x).sum(1)
+    assert torch.allclose(losses.continuous_bernoulli_nll(x, logits), want)
+    a = torch.tensor([-40.0, -3.0, -0.21, -0.19, -1e-3, 0.0, 1e-6, 0.5, 9.0], dtype=torch.float64)
+    t = (torch.arange(20000, dtype=torch.float64) + 0.5) / 20000  # midpoints: the area under each density is 1
+    density = (-losses.continuous_bernoulli_nll(t.repeat(len(a))[:, None], a.repeat_interleave(len(t))[:, None])).exp()
+    assert torch.allclose(density.view(len(a), -1).mean(1), torch.ones_like(a), atol=1e-6)
+
+
+def test_continuous_bernoulli_nll_has_gradients_everywhere():
+    a = torch.tensor([-300.0, -5.0, -0.2, -1e-4, 0.0, 1e-9, 0.1, 30.0], dtype=torch.float64)
+    for dtype in (torch.float64, torch.float32):
+        logits = a.to(dtype)[:, None].requires_grad_()
+        (slope,) = torch.autograd.grad(losses.continuous_bernoulli_nll(torch.full_like(logits, 0.3), logits).sum(), logits)
+        safe = torch.where(a.abs() < 1e-3, 1.0, a)
+        mean = torch.where(a.abs() < 1e-3, 0.5 + a / 12, -1 / torch.expm1(-safe) - 1 / safe)  # d/da = mean(a) - x
+        assert torch.allclose(slope[:, 0].double(), mean - 0.3, atol=1e-8 if dtype is torch.float64 else 2e-6)
+
+
 def test_categorical_nll_is_the_mass():
     logits, labels = draw(6, 4), torch.tensor([0, 1, 2, 3, 3, 0])
     want = -distributions.Categorical(logits=logits).log_prob(labels)

@@ -52,3 +52,23 @@ def test_ssim_refuses():
     for bad in ((x, y[:1]), (x[..., :10], y[..., :10]), (x[0], y[0]), (x[:0], y[:0])):
         with pytest.raises(ValueError, match="SSIM compares"):
             metrics.ssim(*bad)
+
+
+class Coder:
+    """A stand-in for a VAE, whose code is a linear map with known variances."""
+
+    def __init__(self, scales):
+        self.scales = torch.tensor(scales)
+
+    def encode(self, x):
+        return x[:, : len(self.scales)] * self.scales + 3
+
+
+def test_active_units_are_those_whose_means_vary():
+    x = torch.tensor([[1.0, 1, 1], [-1, -1, -1]] * 2)  # variance 1 in each column, the divisor N
+    vae = Coder([0.5, 0.09, 0.11])
+    assert torch.allclose(metrics.activity(vae, x), torch.tensor([0.25, 0.0081, 0.0121]))
+    assert metrics.active_units(vae, x) == 2 and metrics.active_units(vae, x, above=0.2) == 1
+    assert metrics.active_units(Coder([0.0, 0.0]), x) == 0
+    with pytest.raises(ValueError, match="at least 2"):
+        metrics.activity(vae, x[:1])

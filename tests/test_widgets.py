@@ -79,7 +79,7 @@ def test_a_decode_that_does_more_than_its_layers_is_refused():
 
 
 @pytest.mark.parametrize(
-    "layer, name", [(nn.GELU(), "GELU"), (nn.BatchNorm1d(4), "BatchNorm1d"), (nn.ConvTranspose2d(1, 1, 3), "ConvTranspose2d")]
+    "layer, name", [(nn.GELU(), "GELU"), (nn.BatchNorm1d(4), "BatchNorm1d"), (nn.ConvTranspose1d(1, 1, 3), "ConvTranspose1d")]
 )
 def test_a_layer_that_the_page_cannot_compute_is_named_with_its_place(layer, name):
     with pytest.raises(TypeError, match=rf"decoder\[1\] is a {name}.*It knows"):
@@ -242,3 +242,79 @@ def test_stored_widgets_run_the_scripts_of_today():
     chapters = Path(__file__).parents[1] / "chapters"
     for path in sorted(chapters.glob("[0-9]*/*.ipynb")):
         assert outdated(json.loads(path.read_text("utf-8"))) == [], f"{path.name}: run `make notebooks`"
+
+
+def convolutions():
+    """3 -> maps of 2 x 3 x 4 -> 5 x 5 x 8 -> 1 x 3 x 4, with uneven kernels, strides and paddings."""
+    return net(
+        nn.Linear(3, 24), nn.ELU(), nn.Unflatten(1, (2, 3, 4)),
+        nn.ConvTranspose2d(2, 5, (3, 4), stride=(2, 2), padding=(1, 1)), nn.Tanh(),
+        nn.Conv2d(5, 1, (3, 2), stride=(2, 2), padding=(1, 0), bias=False), nn.Flatten(), nn.Sigmoid(),
+    )  # fmt: skip
+
+
+def by_definition(entry, w, b, x):
+    """Each pixel of the smaller maps meets each kernel's weight at one pixel of the bigger ones."""
+    up, y = entry["type"] == "conv_transposed", np.zeros(entry["out"]) + b[:, None, None]
+    (small, big) = (x, y) if up else (y, x)
+    for a, c, ky, kx in np.ndindex(w.shape):
+        for i, j in np.ndindex(*small.shape[1:]):
+            m, n = (q * s - p + k for q, s, p, k in zip((i, j), entry["stride"], entry["padding"], (ky, kx)))
+            if 0 <= m < big.shape[1] and 0 <= n < big.shape[2]:
+                if up:
+                    y[c, m, n] += w[a, c, ky, kx] * x[a, i, j]
+                else:
+                    y[a, i, j] += w[a, c, ky, kx] * x[c, m, n]
+    return y
+
+
+def test_the_bytes_of_convolutions_are_their_weights():
+    module, z = convolutions(), torch.randn(4, 3)
+    network = Network.from_module(module, "float32")
+    want = module(z).detach()
+    assert network.spec["n_out"] == 12 and want.shape == (4, 12) and want.std() > 0.01
+    torch.testing.assert_close(network.decode(z), want)
+    buffer, got = np.frombuffer(network.weights, np.float32), []
+    _, _, up, _, down, _ = network.spec["layers"]
+    assert (up["type"], up["in"], up["out"], up["n_in"], up["n_out"]) == ("conv_transposed", [2, 3, 4], [5, 5, 8], 24, 200)
+    assert (down["type"], down["in"], down["out"]) == ("conv", [5, 5, 8], [1, 3, 4])
+    parts = np.split(buffer, np.cumsum([24 * 3, 24, 2 * 5 * 12, 5, 1 * 5 * 6]))
+    for row in z.numpy():
+        x = row @ parts[0].reshape(24, 3).T + parts[1]
+        x = np.where(x > 0, x, np.expm1(x)).reshape(2, 3, 4)
+        x = np.tanh(by_definition(up, parts[2].reshape(2, 5, 3, 4), parts[3], x))
+        x = by_definition(down, parts[4].reshape(1, 5, 3, 2), parts[5], x)
+        got.append(1 / (1 + np.exp(-x.ravel())))
+    np.testing.assert_allclose(got, want, atol=1e-5)
+    assert len(parts[5]) == 1 and parts[5][0] == 0  # a bias for the layer without one
+
+
+def test_a_convolutional_autoencoder_is_two_chains():
+    encoder = net(nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 3, 4, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(48, 2))
+    decoder = net(nn.Linear(2, 48), nn.Unflatten(1, (3, 4, 4)), nn.ConvTranspose2d(3, 1, 4, 2, 1), nn.Flatten())
+    network = Network.from_autoencoder(nn.Sequential(encoder, decoder), "float32")
+    assert (network.spec["n_in"], network.spec["n_code"], network.spec["n_out"]) == (64, 2, 64)
+    torch.testing.assert_close(network.encode(DIGITS[:5]), encoder(DIGITS[:5]))
+    z = torch.randn(5, 2)
+    torch.testing.assert_close(network.decode(z), decoder(z).detach())
+
+
+@pytest.mark.parametrize(
+    "layers, message",
+    [
+        ((nn.ConvTranspose2d(2, 1, 4),), r"nothing before it says of what shape.*nn.Unflatten\(1, \(C, H, W\)\)"),
+        ((nn.Unflatten(1, (3, 2, 2)), nn.ConvTranspose2d(2, 1, 4)), "takes 2 channels, but is given maps of 3 x 2 x 2"),
+        ((nn.Unflatten(1, (2, 2, 2)), nn.ConvTranspose2d(2, 1, 4)), "gives 12 numbers, the ConvTranspose2d after it takes 2 x 2 x 2 = 8"),
+        ((nn.Unflatten(1, (3, 2, 2)), nn.ConvTranspose2d(3, 1, 4), nn.Linear(9, 4)), "gives 25 numbers, the next takes 9"),
+        ((nn.Unflatten(1, (3, 2, 2)), nn.Conv2d(3, 1, 4)), "cannot be applied to maps of 3 x 2 x 2"),
+    ],
+)
+def test_convolutions_that_do_not_fit_are_refused(layers, message):
+    with pytest.raises(ValueError, match=message):
+        Network.from_module(net(nn.Linear(2, 12), *layers))
+
+
+@pytest.mark.parametrize("how", [{"groups": 3}, {"dilation": 2}, {"padding": "same"}, {"padding": 1, "padding_mode": "reflect"}])
+def test_kinds_of_convolution_that_the_page_does_not_know_are_refused(how):
+    with pytest.raises(TypeError, match="groups=1, dilation=1, and zeros"):
+        Network.from_module(net(nn.Linear(2, 12), nn.Unflatten(1, (3, 2, 2)), nn.Conv2d(3, 3, 1, **how)))

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from repgen import PCA, Data, fit, zoo
+from repgen.corruption import salt_and_pepper
 from repgen.metrics import reconstruction_error
 from repgen.zoo import ZooError
 
@@ -52,6 +53,37 @@ def test_the_linear_autoencoders_reach_the_error_of_pca(name, k, margin):
         pytest.skip(f"{name} beside PCA: not checked on the stand-in")
     best = reconstruction_error(test.flat, PCA(k).fit(train.flat).reconstruct(test.flat))
     assert zoo.record(name)["metrics"]["test error"] == pytest.approx(best, rel=margin)
+
+
+def test_the_small_nets_are_of_one_size_and_each_learns_from_its_own_loss():
+    torch.manual_seed(0)
+    nets = zoo.recipe("small-aes-mnist").build()
+    sizes = [sum(p.numel() for p in net.parameters()) for net in nets.children()]
+    assert len(sizes) == 3 and max(sizes) / min(sizes) < 1.01
+    x = torch.rand(20, 784)
+    nets.loss(x, torch.Generator().manual_seed(1)).backward()
+    together = [p.grad.clone() for p in nets.shallow.parameters()]
+    nets.zero_grad()
+    nets.shallow.loss(x).backward()
+    for a, b in zip(together, nets.shallow.parameters()):
+        assert torch.allclose(a, b.grad, rtol=1e-5, atol=1e-8)
+
+
+def test_the_small_nets_do_what_they_are_for():
+    train, test = zoo.recipe("small-aes-mnist").data("cpu")
+    if train.stand_in:
+        pytest.skip("the small nets beside PCA: not checked on the stand-in")
+    nets, pca = zoo.load("small-aes-mnist"), PCA(10).fit(train.flat[:8000])
+    models = dict(nets.named_children()) | {"PCA": pca}
+    spotted = salt_and_pepper(test.flat, 0.2, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        whole, spots = (
+            {name: reconstruction_error(test.flat, net.decode(net.encode(x))) for name, net in models.items()}
+            for x in (test.flat, spotted)
+        )
+    assert max(whole["shallow"], whole["deep"], whole["denoising"]) < 0.8 * whole["PCA"]
+    assert whole["denoising"] > whole["deep"]  # the price of distrust
+    assert spots["denoising"] < 0.7 * min(spots["PCA"], spots["shallow"], spots["deep"])
 
 
 # --- making and loading one

@@ -7,9 +7,12 @@ One that passes whole images through autoencoders is a subclass of `reconstruct.
 """
 
 from repgen.widgets.component_explorer import ComponentExplorer
+from repgen.widgets.concept_mixer import ConceptMixer
 from repgen.widgets.corrupt_and_repair import CorruptAndRepair
 from repgen.widgets.draw_and_reconstruct import DrawAndReconstruct
+from repgen.widgets.interpolation import Interpolation
 from repgen.widgets.latent_map import LatentMap
 from repgen.widgets.network import Network
+from repgen.widgets.noise_dial import NoiseDial
 
-__all__ = ["ComponentExplorer", "CorruptAndRepair", "DrawAndReconstruct", "LatentMap", "Network"]
+__all__ = ["ComponentExplorer", "ConceptMixer", "CorruptAndRepair", "DrawAndReconstruct", "Interpolation", "LatentMap", "Network", "NoiseDial"]

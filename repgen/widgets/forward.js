@@ -27,6 +27,35 @@ const each = (f) => () => (x) => {
   return x;
 };
 
+/** A convolution (up: a transposed one). Pixel (i, j) of the smaller maps and (ky, kx) of the kernel meet at one place of
+    the bigger maps, if it is inside; the weights are (channels of the smaller maps, channels of the bigger, ky, kx). */
+const convolution = (up) => ({ in: from, out: to, kernel: [KY, KX], stride: [sy, sx], padding: [py, px] }, take) => {
+  const [A, H, W] = up ? from : to, [B, M, N] = up ? to : from, Q = B * KY * KX;
+  let w = take(A * Q); // (A, Q), or for up (Q, A): the innermost loop then runs along it
+  if (up) w = Float32Array.from(w, (_, k) => w[(k % A) * Q + Math.floor(k / A)]);
+  const b = take(to[0]), size = to[1] * to[2], y = new Float32Array(to[0] * size), v = new Float64Array(up ? A : Q);
+  return (x) => {
+    for (let c = 0; c < to[0]; c++) y.fill(b[c], c * size, (c + 1) * size);
+    for (let i = 0; i < H; i++) for (let j = 0; j < W; j++) {
+      if (up) for (let a = 0; a < A; a++) v[a] = x[(a * H + i) * W + j];
+      for (let c = 0, q = 0; c < B; c++) for (let ky = 0; ky < KY; ky++) for (let kx = 0; kx < KX; kx++, q++) {
+        const m = i * sy - py + ky, n = j * sx - px + kx, place = (c * M + m) * N + n;
+        const inside = m >= 0 && m < M && n >= 0 && n < N;
+        if (!up) v[q] = inside ? x[place] : 0;
+        else if (inside) y[place] += dot(w, q * A, v, A);
+      }
+      if (!up) for (let a = 0; a < A; a++) y[(a * H + i) * W + j] += dot(w, a * Q, v, Q);
+    }
+    return y;
+  };
+};
+
+function dot(w, at, v, n) {
+  let sum = 0;
+  for (let k = 0; k < n; k++) sum += w[at + k] * v[k];
+  return sum;
+}
+
 // type -> (its JSON, take(n): the next n weights, all weights) -> (x: Float32Array) -> Float32Array.
 // A new kind of layer is one entry here and one in network.py.
 const LAYERS = {
@@ -50,6 +79,8 @@ const LAYERS = {
       return Float32Array.from(y);
     };
   },
+  conv: convolution(false),
+  conv_transposed: convolution(true),
   sigmoid: each((x) => 1 / (1 + Math.exp(-x))),
   tanh: each(Math.tanh),
   relu: each((x) => (x > 0 ? x : 0)),

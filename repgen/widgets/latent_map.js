@@ -1,6 +1,7 @@
 // A map of a two-dimensional code: move through it and see what each place decodes to.
 
 const CELLS = 15; // the background is CELLS x CELLS decoded images
+const FRAMES = 12; // of the film strip along a path
 const EDGE = { left: 44, right: 10, top: 10, bottom: 40 };
 
 async function render({ model, el, signal = new AbortController().signal }) {
@@ -8,6 +9,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
   const get = (name) => model.get(name);
   const shape = get("shape"), names = get("names"), [xName, yName] = get("axis_labels");
   const [[x0, x1], [y0, y1]] = get("extent"), box = get("box");
+  const { warp, unwarp, marks, digits } = SCALES[get("prior")] ?? SCALES[""];
   const quantised = numbers(get("codes"), "uint16"), labels = numbers(get("labels"), "uint8");
   const n = quantised.length / 2;
   const points = Float32Array.from(quantised, (q, i) => box[i % 2][0] + (q / 65535) * (box[i % 2][1] - box[i % 2][0]));
@@ -18,11 +20,13 @@ async function render({ model, el, signal = new AbortController().signal }) {
   let chosen = null; // the index of a point whose original is shown
   let only = null; // the class that the legend singles out
   let tiles = null; // the decoded background, once it has been asked for
+  let path = get("path") ?? []; // the corners of the reader's path, as codes
+  let drawing = false; // whether pointer and keys draw one
+  let strip = []; // where on the path the frames of the film stand
 
   const root = frame(model, el, "map");
   const base = h("canvas", { "aria-hidden": "true" }), cursor = h("canvas", { "aria-hidden": "true" });
-  const hint = h("p", { class: "rg-hint", id: uid() },
-    "Move over the map; click or drag to stay. Arrow keys move, with Shift further; Enter goes to the nearest point.");
+  const hint = h("p", { class: "rg-hint", id: uid() }, MOVING);
   const pad = h("div", {
     class: "rg-pad", tabindex: 0, role: "application", "aria-roledescription": "two-dimensional map",
     "aria-label": `Map of the code, ${xName} by ${yName}`, "aria-describedby": hint.id,
@@ -36,26 +40,31 @@ async function render({ model, el, signal = new AbortController().signal }) {
   legend.childNodes.forEach((item, c) => item.append(h("canvas", { width: 28, height: 28, "aria-hidden": "true" }), names[c]));
   const checkbox = (props) => h("input", { type: "checkbox", onchange: () => redraw(), ...props });
   const grid = checkbox(), dots = checkbox({ checked: true });
+  const pencil = button("Draw a path", () => draws(!drawing), { "aria-pressed": "false" });
+  const film = h("div", { class: "rg-film", role: "list", "aria-label": `${FRAMES} images along the path` },
+    ...Array.from({ length: FRAMES }, () => h("div", { role: "listitem" }, picture(shape))));
   root.append(
     h("div", { class: "rg-columns" },
       h("div", { class: "rg-main" }, pad),
-      h("div", { class: "rg-side" }, pair, readout, legend, 
+      h("div", { class: "rg-side" }, pair, readout, legend,
         h("label", { class: "rg-check" }, grid, "decode the whole map"),
-        h("label", { class: "rg-check" }, dots, "show the points"), hint)),
-    live);
+        h("label", { class: "rg-check" }, dots, "show the points"),
+        h("div", { class: "rg-buttons" }, pencil, button("Clear the path", () => follow([]))), hint)),
+    film, live);
 
   // From code to pixels of the pad, and back.
   let side = 0;
   const plot = () => ({ w: side - EDGE.left - EDGE.right, h: side - EDGE.top - EDGE.bottom });
-  const toX = (x) => EDGE.left + ((x - x0) / (x1 - x0)) * plot().w;
-  const toY = (y) => EDGE.top + ((y1 - y) / (y1 - y0)) * plot().h;
+  // On the scale of a prior, equal lengths of the map are equal probabilities; else the scale is even.
+  const share = (v, a, b) => (warp(v) - warp(a)) / (warp(b) - warp(a)), at = (u, a, b) => unwarp(warp(a) + u * (warp(b) - warp(a)));
+  const toX = (x) => EDGE.left + share(x, x0, x1) * plot().w;
+  const toY = (y) => EDGE.top + (1 - share(y, y0, y1)) * plot().h;
   const clamp = ([x, y]) => [Math.min(x1, Math.max(x0, x)), Math.min(y1, Math.max(y0, y))];
   const toCode = (event) => {
-    const at = pad.getBoundingClientRect();
-    return clamp([
-      x0 + ((event.clientX - at.left - pad.clientLeft - EDGE.left) / plot().w) * (x1 - x0),
-      y1 - ((event.clientY - at.top - pad.clientTop - EDGE.top) / plot().h) * (y1 - y0),
-    ]);
+    const here = pad.getBoundingClientRect(), within = (u) => Math.min(1, Math.max(0, u));
+    const u = within((event.clientX - here.left - pad.clientLeft - EDGE.left) / plot().w);
+    const v = within((event.clientY - here.top - pad.clientTop - EDGE.top) / plot().h);
+    return clamp([at(u, x0, x1), at(1 - v, y0, y1)]);
   };
   /** The point nearest to a code, and how many pixels away it is. */
   function nearest([x, y]) {
@@ -90,15 +99,15 @@ async function render({ model, el, signal = new AbortController().signal }) {
     g.fillStyle = colour("quiet");
     g.lineWidth = 1;
     g.textAlign = "center";
-    for (const x of ticks(x0, x1)) {
+    for (const x of marks(x0, x1)) {
       if (!grid.checked) line(g, [toX(x), EDGE.top], [toX(x), EDGE.top + high]);
-      g.fillText(show(x, decimals(x0, x1)), toX(x), side - EDGE.bottom + 16);
+      g.fillText(show(x, digits(x0, x1)), toX(x), side - EDGE.bottom + 16);
     }
     g.fillText(xName, EDGE.left + w / 2, side - 6);
     g.textAlign = "right";
-    for (const y of ticks(y0, y1)) {
+    for (const y of marks(y0, y1)) {
       if (!grid.checked) line(g, [EDGE.left, toY(y)], [EDGE.left + w, toY(y)]);
-      g.fillText(show(y, decimals(y0, y1)), EDGE.left - 6, toY(y) + 4);
+      g.fillText(show(y, digits(y0, y1)), EDGE.left - 6, toY(y) + 4);
     }
     g.save();
     g.translate(12, EDGE.top + high / 2);
@@ -155,8 +164,8 @@ async function render({ model, el, signal = new AbortController().signal }) {
     let row = 0;
     (function next() {
       for (let column = 0; column < CELLS; column++) {
-        const x = x0 + ((column + 0.5) / CELLS) * (x1 - x0), y = y1 - ((row + 0.5) / CELLS) * (y1 - y0);
-        g.drawImage(tile.show(network.forward([x, y])), column * width, row * height);
+        const code = [at((column + 0.5) / CELLS, x0, x1), at(1 - (row + 0.5) / CELLS, y0, y1)];
+        g.drawImage(tile.show(network.forward(code)), column * width, row * height);
       }
       done();
       if (++row < CELLS) setTimeout(next);
@@ -167,8 +176,9 @@ async function render({ model, el, signal = new AbortController().signal }) {
   function drawCursor() {
     const at = hover ?? pin, css = getComputedStyle(root), g = sharp(cursor, side, side);
     for (const [colour, width] of [["--rg-paper", 5], ["--rg-text", 2]]) {
-      g.strokeStyle = css.getPropertyValue(colour);
+      g.strokeStyle = g.fillStyle = css.getPropertyValue(colour);
       g.lineWidth = width;
+      drawPath(g, width);
       const [x, y] = [toX(at[0]), toY(at[1])];
       g.beginPath();
       g.arc(x, y, 9, 0, 7);
@@ -182,6 +192,42 @@ async function render({ model, el, signal = new AbortController().signal }) {
     readout.replaceChildren(...facts.map(([name, value]) => h("div", {}, h("span", {}, name), h("b", {}, value))));
     if (sprite) showOriginal(hover ? (far < 12 ? i : null) : chosen);
   }
+
+  /** The path and the places of its frames. */
+  function drawPath(g, width) {
+    g.lineJoin = g.lineCap = "round";
+    line(g, ...between(path).map(([x, y]) => [toX(x), toY(y)]));
+    for (const [x, y] of strip) {
+      g.beginPath();
+      g.arc(toX(x), toY(y), 2 + width / 2, 0, 7);
+      g.fill();
+    }
+  }
+
+  /** Takes a new path: its film is decoded, frames at equal distances in the code. */
+  function follow(corners, done = true) {
+    path = corners;
+    strip = along(path, FRAMES);
+    film.hidden = !strip.length;
+    strip.forEach((code, i) => {
+      const name = `frame ${i + 1} of ${FRAMES}, at ${xName} ${show(code[0])}, ${yName} ${show(code[1])}`;
+      film.childNodes[i].firstChild.show(network.forward(code)).setAttribute("aria-label", name);
+    });
+    if (done) {
+      model.set("path", path);
+      model.save_changes();
+      if (drawing) say(path.length ? `path of ${path.length} ${path.length > 1 ? "corners" : "corner"}, ${show(length(path))} long` : "no path");
+    }
+    move();
+  }
+  function draws(on) {
+    pencil.setAttribute("aria-pressed", String((drawing = on)));
+    hint.textContent = on ? DRAWING : MOVING;
+  }
+  const say = (text) => {
+    clearTimeout(say.timer);
+    say.timer = setTimeout(() => (live.textContent = text), 400);
+  };
 
   function showOriginal(i) {
     const g = original.getContext("2d"), [height, width] = shape, across = sprite.width / width;
@@ -198,7 +244,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
     model.save_changes();
     move();
     clearTimeout(stay.timer);
-    stay.timer = setTimeout(() => (live.textContent = [...readout.children].map((fact) => [...fact.children].map((part) => part.textContent).join(" ")).join(", ")), 400);
+    stay.timer = setTimeout(() => say([...readout.children].map((fact) => [...fact.children].map((part) => part.textContent).join(" ")).join(", ")), 50);
   }
   const toNearest = (at, within = Infinity) => {
     const [i, far] = nearest(at);
@@ -207,19 +253,30 @@ async function render({ model, el, signal = new AbortController().signal }) {
   };
 
   pad.addEventListener("pointermove", (event) => {
+    if (event.buttons && drawing && path.length) {
+      const code = toCode(event), [x, y] = path.at(-1);
+      if (Math.hypot(toX(code[0]) - toX(x), toY(code[1]) - toY(y)) >= 3) follow([...path, code], false);
+    }
     if (event.buttons) return stay(toCode(event));
     if (event.pointerType === "mouse") { hover = toCode(event); move(); }
   });
   pad.addEventListener("pointerdown", (event) => {
     pad.setPointerCapture(event.pointerId);
+    if (drawing) {
+      follow([toCode(event)], false);
+      return stay(toCode(event));
+    }
     toNearest(toCode(event), event.pointerType === "mouse" ? 6 : 10);
   });
+  pad.addEventListener("pointerup", () => drawing && follow(path));
   pad.addEventListener("pointerleave", () => { hover = null; move(); });
   const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
   pad.addEventListener("keydown", (event) => {
     const step = STEPS[event.key], far = event.shiftKey ? 0.1 : 0.01;
-    if (step) stay([pin[0] + step[0] * far * (x1 - x0), pin[1] + step[1] * far * (y1 - y0)]);
+    if (step) stay([at(share(pin[0], x0, x1) + step[0] * far, x0, x1), at(share(pin[1], y0, y1) + step[1] * far, y0, y1)]);
     else if (event.key === "Enter") toNearest(pin);
+    else if (drawing && event.key === " ") follow([...path, [...pin]]);
+    else if (drawing && event.key === "Backspace") follow(path.slice(0, -1));
     else return;
     event.preventDefault();
   });
@@ -238,7 +295,50 @@ async function render({ model, el, signal = new AbortController().signal }) {
   signal.addEventListener("abort", () => resized.disconnect());
   const moved = () => { pin = [...get("point")]; chosen = null; move(); };
   model.on("change:point", () => get("point").some((v, i) => v !== pin[i]) && moved());
+  model.on("change:path", () => get("path") !== path && follow(get("path")));
+  follow(path, false);
   followTheme(root, redraw, signal);
+}
+
+const MOVING = "Move over the map; click or drag to stay. Arrow keys move, with Shift further; Enter goes to the nearest point.";
+const DRAWING = "Drag to draw a path. With the keyboard: arrow keys move, the space bar sets a corner of the path, Backspace takes the last one back.";
+
+// How the map's axes run: evenly, or so that equal lengths have equal probability under N(0, 1).
+const SCALES = {
+  "": { warp: (x) => x, unwarp: (u) => u, marks: ticks, digits: (a, b) => decimals(a, b) },
+  normal: {
+    warp: normal, unwarp: normalQuantile, digits: () => 1,
+    marks: (a, b) => [-2, -1, -0.5, 0, 0.5, 1, 2].filter((x) => a <= x && x <= b),
+  },
+};
+/** The distribution function of N(0, 1), to 1e-7 (Abramowitz & Stegun, 7.1.26). */
+function normal(x) {
+  const t = 1 / (1 + (0.3275911 * Math.abs(x)) / Math.SQRT2);
+  const tail = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429)))) * Math.exp(-x * x / 2) / 2;
+  return x < 0 ? tail : 1 - tail;
+}
+/** The x at which `normal` is u, by halving. */
+function normalQuantile(u) {
+  let low = -8, high = 8;
+  for (let i = 0; i < 50; i++) normal((low + high) / 2) < u ? (low = (low + high) / 2) : (high = (low + high) / 2);
+  return (low + high) / 2;
+}
+
+const distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1]);
+const length = (path) => path.reduce((sum, corner, i) => (i ? sum + distance(corner, path[i - 1]) : 0), 0);
+const blend = (a, b, t) => [a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])];
+/** The path with places between its corners, since a straight line of the code can be bent on the map. */
+const between = (path) => path.flatMap((b, i) => (i ? Array.from({ length: 16 }, (_, k) => blend(path[i - 1], b, (k + 1) / 16)) : [b]));
+/** n codes at equal distances along a path, its ends among them; none where it has no length. */
+function along(path, n) {
+  const total = length(path), out = [];
+  if (!total) return out;
+  for (let k = 0, i = 1, gone = 0; k < n; k++) {
+    const want = (total * k) / (n - 1);
+    while (i < path.length - 1 && gone + distance(path[i - 1], path[i]) < want) gone += distance(path[i - 1], path[i++]);
+    out.push(blend(path[i - 1], path[i], Math.min(1, (want - gone) / (distance(path[i - 1], path[i]) || 1))));
+  }
+  return out;
 }
 
 /** Class c's mark: ten shapes, so that classes differ by more than their colour. */

@@ -8,7 +8,7 @@ import traitlets as t
 from ipywidgets import widget_serialization
 from PIL import Image
 
-from repgen.widgets.base import Widget, array, image_bytes, image_shape, script
+from repgen.widgets.base import HERE, Widget, array, image_bytes, image_shape, script
 from repgen.widgets.network import Network
 
 MAX_POINTS = 2000  # more cannot be told apart on a page, and weigh
@@ -19,6 +19,7 @@ class LatentMap(Widget):
     """A two-dimensional code as a map: the encoded images are points, every place decodes live."""
 
     _esm = script("latent_map")
+    _css = Widget._css + (HERE / "latent_map.css").read_text("utf-8")
     network = t.Instance(Network).tag(sync=True, **widget_serialization)
     codes = t.Bytes().tag(sync=True)  # uint16 (N, 2): 0 and 65535 are the edges of `box`
     box = t.List().tag(sync=True)  # [[least x, greatest x], [least y, greatest y]] of the codes
@@ -27,10 +28,13 @@ class LatentMap(Widget):
     names = t.List().tag(sync=True)  # one a class; empty without classes
     sprite = t.Bytes().tag(sync=True)  # a PNG of the original images, in rows; may be empty
     axis_labels = t.List().tag(sync=True)
+    prior = t.Unicode().tag(sync=True)  # "" or "normal": how the map's axes run
     point = t.List().tag(sync=True)  # where the reader stands; can be read and set from Python
+    path = t.List().tag(sync=True)  # the corners [x, y] of the reader's path; likewise
 
     def __init__(self, decoder, codes, labels=None, names=None, images=None, shape=None, *,
-                 axis_labels=("code 1", "code 2"), title=None, extent=None, point=None, dtype="float16"):  # fmt: skip
+                 axis_labels=("code 1", "code 2"), title=None, extent=None, point=None, prior=None,
+                 path=(), dtype="float16"):  # fmt: skip
         """`decoder` is whatever Network.from_module reads, from two numbers to an image.
 
         codes: (N, 2), the encoded images; of more than 2,000 the page gets 2,000 at random.
@@ -39,6 +43,9 @@ class LatentMap(Widget):
         shape: (H, W) of the decoded image, square by default.
         extent: ((x0, x1), (y0, y1)) of the map; by default the codes' range and a little more.
         point: (x, y) where the reader stands at first; by default the codes' median.
+        prior: "normal" spaces both axes, and so the decoded images, by the quantiles of N(0, 1):
+            equal areas of the map are equally probable; `extent` is -3.5 to 3.5 where not given.
+        path: (M, 2), the corners of a path whose film is shown at first.
         Raises TypeError for a decoder that the page cannot compute, ValueError for input of the
         wrong size or range.
         """
@@ -56,25 +63,36 @@ class LatentMap(Widget):
             kept = np.sort(np.random.default_rng(0).choice(len(codes), MAX_POINTS, replace=False))
             codes, labels = codes[kept], labels[kept] if len(labels) else labels
             images = None if images is None else torch.as_tensor(images)[torch.as_tensor(kept)]
+        if prior not in (None, "normal"):
+            raise ValueError(f'prior is None (evenly spaced axes) or "normal", got {prior!r}')
         low, high = codes.min(0), codes.max(0)
         margin = 0.05 * np.maximum(high - low, 1e-6)
         if extent is None:
-            extent = np.stack([low - margin, high + margin], 1)
+            extent = [[-3.5, 3.5]] * 2 if prior else np.stack([low - margin, high + margin], 1)
         extent = array(extent, "extent", 2, 2)
         if not (extent[:, 0] < extent[:, 1]).all():
             raise ValueError(f"extent: expected ((x0, x1), (y0, y1)) with x0 < x1 and y0 < y1, found {extent.tolist()}")
         high = np.maximum(high, low + 1e-6)
         point = np.median(codes, 0) if point is None else array(point, "point", 2)
+        path = array(path, "path", None, 2) if len(path) else np.zeros((0, 2), np.float32)
         super().__init__(
             network=network, shape=shape, title=title or "Latent map", axis_labels=list(axis_labels),
             codes=((codes - low) / (high - low) * 65535).round().astype(np.uint16).tobytes(),
             box=np.stack([low, high], 1).tolist(), extent=extent.tolist(), point=point.tolist(),
             labels=labels.astype(np.uint8).tobytes(), names=names,
             sprite=b"" if images is None else _sprite(image_bytes(images, "images", shape), shape),
+            prior=prior or "", path=path.tolist(),
         )  # fmt: skip
-        x, y = torch.meshgrid(torch.linspace(*extent[0], 9), torch.linspace(*extent[1, ::-1], 9), indexing="xy")
+        x, y = torch.meshgrid(self._places(extent[0], 9), self._places(extent[1], 9).flip(0), indexing="xy")
         self._tiles = network.decode(torch.stack([x, y], -1).reshape(81, 2)).reshape(9, 9, *shape)
         self._codes, self._labels = codes, labels
+
+    def _places(self, ends, n):
+        """n places from one end of an axis to the other, as the map spaces them."""
+        if not self.prior:
+            return torch.linspace(*ends, n)
+        normal = torch.distributions.Normal(0.0, 1.0)
+        return normal.icdf(torch.linspace(*normal.cdf(torch.as_tensor(ends)), 2 * n + 1)[1::2])
 
     def still(self, figure):
         left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
@@ -85,6 +103,7 @@ class LatentMap(Widget):
             if (mine := self._codes[self._labels == i]).size:
                 left.text(*np.median(mine, 0), name, weight="bold", ha="center", va="center",
                           bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8})  # fmt: skip
+        left.plot(*np.reshape(self.path, (-1, 2)).T, color="black", linewidth=2)
         left.set(xlabel=self.axis_labels[0], ylabel=self.axis_labels[1])
         sheet = self._tiles.permute(0, 2, 1, 3).reshape(9 * self.shape[0], -1)  # (9, 9, H, W) -> (9 H, 9 W)
         right.imshow(sheet.clamp(0, 1).numpy(), cmap="gray")

@@ -1,5 +1,7 @@
 """A decoder, or a whole autoencoder, as the page sees it: a list of layers and one buffer of weights."""
 
+import math
+
 import anywidget
 import numpy as np
 import torch
@@ -9,8 +11,8 @@ from torch import nn
 # What forward.js knows. Each entry turns a layer into its JSON; the weights of a
 # linear layer follow in the buffer as W (out, in), row by row, then b (out). A linear layer
 # whose W is that of an earlier one, transposed, is "transposed": `at` is where that W begins
-# in the buffer, and only its b follows.
-# Transposed convolutions come here and in forward.js's LAYERS, under the same name.
+# in the buffer, and only its b follows. Of a convolution W is as torch has it, and b (channels)
+# follows; its "in" and "out" are [channels, height, width] of the maps it takes and gives.
 LAYERS = {
     nn.Linear: lambda m: {"type": "linear", "n_in": m.in_features, "n_out": m.out_features},
     nn.Sigmoid: lambda m: {"type": "sigmoid"},
@@ -20,8 +22,35 @@ LAYERS = {
     nn.LeakyReLU: lambda m: {"type": "leaky_relu", "slope": m.negative_slope},
     nn.Softplus: lambda m: {"type": "softplus", "beta": m.beta, "threshold": m.threshold},
 }
+CONVOLUTIONS = {nn.Conv2d: "conv", nn.ConvTranspose2d: "conv_transposed"}
 # These change nothing once the model is trained and the image is one flat vector.
 SKIPPED = (nn.Identity, nn.Dropout, nn.Flatten, nn.Unflatten)
+
+
+class Maps(nn.Module):
+    """A convolution as a map of flat vectors, (B, C H W) -> (B, C' H' W')."""
+
+    def __init__(self, layer, shape):
+        super().__init__()
+        self.layer, self.taken = layer, list(shape)  # taken and given: [channels, height, width]
+        with torch.no_grad():
+            self.given = list(layer(torch.zeros(1, *shape).to(layer.weight)).shape[1:])
+        self.weight, self.bias = layer.weight, layer.bias
+        self.in_features, self.out_features = math.prod(self.taken), math.prod(self.given)
+
+    def forward(self, x):
+        return self.layer(x.unflatten(1, self.taken)).flatten(1)
+
+    def entry(self):
+        m = self.layer
+        return {
+            "type": CONVOLUTIONS[type(m)], "n_in": self.in_features, "n_out": self.out_features, "in": self.taken,
+            "out": self.given, "kernel": list(m.kernel_size), "stride": list(m.stride), "padding": list(m.padding),
+        }  # fmt: skip
+
+
+LAYERS[Maps] = Maps.entry
+SIZED = (nn.Linear, Maps)  # layers with weights: they know how many numbers they take and give
 
 
 class Network(anywidget.AnyWidget):
@@ -51,6 +80,8 @@ class Network(anywidget.AnyWidget):
 
         `decoder` is a Network, an nn.Sequential of Linear layers and activations, a PCA
         (`.mean` (D,), `.components` (K, D)), or a model that has one of these as `.decoder`.
+        Among the layers may be Conv2d and ConvTranspose2d, after an nn.Unflatten that says of
+        what shape their maps are.
         `dtype` is how the weights travel: "float16" (half the page) or "float32".
 
         Raises TypeError for a layer that the page cannot compute, ValueError for weights that
@@ -106,6 +137,10 @@ class Network(anywidget.AnyWidget):
                     sent.append((weight, at))
                     parts += [weight.flatten(), bias]
                 at = sum(map(len, parts))
+            elif isinstance(layer, Maps):
+                bias = torch.zeros(layer.given[0]) if layer.bias is None else layer.bias.detach().float().cpu()
+                parts += [layer.weight.detach().float().cpu().flatten(), bias]
+                at = sum(map(len, parts))
         with np.errstate(over="ignore"):  # reported below, with what to do
             weights = torch.cat(parts).numpy().astype(dtype)
         if not np.isfinite(weights).all():
@@ -113,15 +148,15 @@ class Network(anywidget.AnyWidget):
                 f"{(~np.isfinite(weights)).sum()} weights are NaN or too large for {dtype}: "
                 "train again, or pass dtype='float32'"
             )
-        linear = [m for m in layers if isinstance(m, nn.Linear)]
+        sized = [m for m in layers if isinstance(m, SIZED)]
         spec = {
-            "n_in": linear[0].in_features,
-            "n_out": linear[-1].out_features,
+            "n_in": sized[0].in_features,
+            "n_out": sized[-1].out_features,
             "dtype": dtype,
             "layers": entries,
         }
         if n_encoder:
-            coding = next(m for m in reversed(layers[:n_encoder]) if isinstance(m, nn.Linear))
+            coding = next(m for m in reversed(layers[:n_encoder]) if isinstance(m, SIZED))
             spec |= {"n_encoder": n_encoder, "n_code": coding.out_features}
         network = cls(spec=spec, weights=weights.tobytes())
         network._layers = layers
@@ -137,7 +172,7 @@ class Network(anywidget.AnyWidget):
 
     @torch.no_grad()
     def _run(self, layers, x):
-        x = torch.as_tensor(x).to(next(m for m in layers if isinstance(m, nn.Linear)).weight)
+        x = torch.as_tensor(x).to(next(m for m in layers if isinstance(m, SIZED)).weight)
         for layer in layers:
             x = layer(x)
         return x.float().cpu()
@@ -151,15 +186,52 @@ class Network(anywidget.AnyWidget):
 
 
 def _layers(decoder, where="decoder"):
-    """The layers of `decoder` in order, flat, as torch modules."""
-    if type(decoder) in LAYERS:
+    """The layers of `decoder` in order, flat, as torch modules that take and give flat vectors."""
+    layers, shape, given = [], None, None  # shape: of the maps that a layer is given, where that is known
+    for layer in _flat(decoder, where):
+        if isinstance(layer, nn.Unflatten):
+            shape = tuple(layer.unflattened_size) if layer.dim == 1 and len(layer.unflattened_size) == 3 else None
+            continue
+        if isinstance(layer, nn.Linear):
+            shape = None
+        elif type(layer) in CONVOLUTIONS:
+            layer = _maps(layer, shape, given, where)
+            shape = layer.given
+        given = layer.out_features if isinstance(layer, SIZED) else given
+        layers.append(layer)
+    return layers
+
+
+def _maps(layer, shape, given, where):
+    """A convolution of maps of a `shape`, where the layer before it gives so many numbers."""
+    name = type(layer).__name__
+    if layer.groups != 1 or layer.dilation != (1, 1) or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+        raise TypeError(
+            f"{where} has {layer}: the page computes a {name} with groups=1, dilation=1, and zeros for a padding given in numbers"
+        )
+    if shape is None:
+        raise ValueError(f"{where} has a {name}, but nothing before it says of what shape its maps are: add nn.Unflatten(1, (C, H, W))")
+    size = " x ".join(map(str, shape))
+    if shape[0] != layer.in_channels:
+        raise ValueError(f"{where} has a {name} that takes {layer.in_channels} channels, but is given maps of {size}")
+    if given not in (None, math.prod(shape)):
+        raise ValueError(f"{where}: a layer gives {given} numbers, the {name} after it takes {size} = {math.prod(shape)}")
+    try:
+        return Maps(layer, shape)
+    except RuntimeError as error:
+        raise ValueError(f"{where}: {layer} cannot be applied to maps of {size}: {error}") from None
+
+
+def _flat(decoder, where):
+    """The layers of `decoder` in order, flat, as they are."""
+    if type(decoder) in LAYERS or type(decoder) in CONVOLUTIONS:
         return [decoder]
     if hasattr(decoder, "as_linear"):  # tied weights
         return [decoder.as_linear()]
     if isinstance(decoder, SKIPPED):
-        return []
+        return [decoder] if isinstance(decoder, nn.Unflatten) else []
     if isinstance(decoder, nn.Sequential):
-        return [m for i, layer in enumerate(decoder) for m in _layers(layer, f"{where}[{i}]")]
+        return [m for i, layer in enumerate(decoder) for m in _flat(layer, f"{where}[{i}]")]
     if hasattr(decoder, "components") and hasattr(decoder, "mean"):
         components, mean = decoder.components, decoder.mean  # (K, D), (D,)
         if components is None or mean is None:
@@ -169,8 +241,8 @@ def _layers(decoder, where="decoder"):
         linear.bias.data = torch.as_tensor(mean).detach()
         return [linear]
     if hasattr(decoder, "decoder"):
-        return _layers(decoder.decoder, f"{where}.decoder")
-    known = ", ".join(m.__name__ for m in (*LAYERS, *SKIPPED))
+        return _flat(decoder.decoder, f"{where}.decoder")
+    known = ", ".join(m.__name__ for m in (*LAYERS, *CONVOLUTIONS, *SKIPPED) if m is not Maps)
     raise TypeError(
         f"{where} is a {type(decoder).__name__}, which the page cannot compute. It knows a PCA, "
         f"an object with `.decoder`, and nn.Sequential of: {known}"
@@ -203,10 +275,10 @@ def _encoder_and_decoder(model):
 
 
 def _check_chain(layers, what="decoder"):
-    linear = [m for m in layers if isinstance(m, nn.Linear)]
-    if not linear:
+    sized = [m for m in layers if isinstance(m, SIZED)]
+    if not sized:
         raise TypeError(f"the {what} has no nn.Linear layer: there is nothing to {what[:-1]} with")
-    for a, b in zip(linear, linear[1:]):
+    for a, b in zip(sized, sized[1:]):
         if a.out_features != b.in_features:
             raise ValueError(f"a layer gives {a.out_features} numbers, the next takes {b.in_features}")
 
@@ -216,7 +288,7 @@ def _check_says(model, method, network):
     """Refuse an `encode` or `decode` that does more than its layers, such as a sigmoid after `.decoder`."""
     if not callable(getattr(model, method, None)):
         return
-    weight = next(m for m in network._layers if isinstance(m, nn.Linear)).weight
+    weight = next(m for m in network._layers if isinstance(m, SIZED)).weight
     n = network.spec.get("n_code", network.spec["n_in"]) if method == "decode" else network.spec["n_in"]
     x = torch.randn(3, n, generator=torch.Generator().manual_seed(0)).to(weight)
     training = getattr(model, "training", False)

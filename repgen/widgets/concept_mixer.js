@@ -1,0 +1,93 @@
+// Sliders along directions of a code that have a name: thicker, more slanted, with glasses.
+
+/** What can be measured on a picture, as in concepts.py: [text before the number, unit, f(values, height, width)]. */
+const MEASURES = {
+  slant: ["slant", "°", (x, height, width) => {
+    let ink = 0, row = 0, column = 0, over = 0, both = 0;
+    const each = (f) => x.forEach((v, i) => f(v, Math.floor(i / width), i % width));
+    each((v, i, j) => ((ink += v), (row += v * i), (column += v * j)));
+    each((v, i, j) => ((over += v * (i - row / ink) ** 2), (both += v * (i - row / ink) * (j - column / ink))));
+    return (Math.atan(-both / Math.max(over, 1e-6)) * 180) / Math.PI;
+  }],
+  thickness: ["stroke", " pixels", (x, height, width) => {
+    const at = (i, j) => (i >= 0 && i < height && j >= 0 && j < width ? x[i * width + j] : 0);
+    let area = 0, outline = 0;
+    for (let i = -1; i < height; i++) {
+      for (let j = -1; j < width; j++) {
+        const [a, b, c, d] = [at(i, j), at(i, j + 1), at(i + 1, j), at(i + 1, j + 1)];
+        outline += Math.hypot((b + d - a - c) / 2, (c + d - a - b) / 2);
+        area += a;
+      }
+    }
+    return (2 * area) / Math.max(outline, 1e-6);
+  }],
+};
+
+async function render({ model, el, signal = new AbortController().signal }) {
+  const network = await loadNetwork(model);
+  const get = (name) => model.get(name);
+  const shape = get("shape"), labels = get("labels"), names = get("names"), limit = get("limit"), measures = get("measures");
+  const pixels = shape[0] * shape[1], K = network.n_in;
+  const images = numbers(get("images"), "uint8"), codes = numbers(get("codes"), "float32"), vectors = numbers(get("vectors"), "float32");
+  const original = (i) => Float32Array.from(images.subarray(i * pixels, (i + 1) * pixels), (b) => b / 255);
+
+  let start = get("start"), amounts = [...get("amounts")];
+
+  const root = frame(model, el, "mixer");
+  const name = uid();
+  const radios = labels.map((label, i) => h("input", { type: "radio", name, "aria-label": label, onchange: () => choose(i) }));
+  const strip = h("div", { class: "rg-thumbs", role: "radiogroup", "aria-label": "Image" }, ...labels.map((label, i) =>
+    h("label", { class: "rg-thumb", title: label }, radios[i], picture(shape, { role: null, "aria-hidden": "true" }).show(original(i)))));
+  const shown = [picture(shape), picture(shape), picture(shape)], texts = shown.map(() => h("div", { class: "rg-measured" }));
+  const pair = h("div", { class: "rg-pair" }, ...["original", "its own code, decoded", "with the concepts added"].map((text, i) =>
+    captioned(shown[i], h("span", {}, text, texts[i]))));
+  const rows = names.map((name, c) => sliderRow({
+    label: name, min: -limit, max: limit, step: 0.05, from: 0, text: (v) => `${v > 0 ? "+" : ""}${show(v)} vectors`,
+    onchange: (v) => { amounts[c] = v; tell({ amounts: [...amounts] }); },
+  }));
+  const live = h("p", { class: "rg-hidden", "aria-live": "polite" });
+  root.append(
+    h("div", { class: "rg-start" }, strip, h("div", { class: "rg-buttons" }, button("Back to zero", reset))),
+    h("div", { class: "rg-columns" }, pair, h("div", { class: "rg-sliders", role: "group", "aria-label": "How much of each concept to add" }, ...rows)),
+    live);
+
+  function tell(changes) {
+    model.set(changes);
+    model.save_changes();
+    draw();
+  }
+  function choose(i) {
+    start = i;
+    tell({ start });
+  }
+  function reset() {
+    amounts = amounts.map(() => 0);
+    rows.forEach((row) => row.set(0));
+    tell({ amounts: [...amounts] });
+  }
+  const mixed = () => Array.from({ length: K }, (_, k) => amounts.reduce((z, a, c) => z + a * vectors[c * K + k], codes[start * K + k]));
+
+  let spoken = false;
+  const draw = onceAFrame(() => {
+    radios.forEach((radio, i) => (radio.checked = i === start));
+    const own = codes.subarray(start * K, (start + 1) * K);
+    const pictures = [original(start), network.forward(own).slice(), network.forward(mixed())];
+    const said = names.map((name, c) => `${name} ${show(amounts[c])}`).join(", ");
+    [labels[start], `${labels[start]}, decoded`, `${labels[start]}, decoded with ${said}`].forEach((label, i) => {
+      shown[i].show(pictures[i]).setAttribute("aria-label", label);
+      texts[i].replaceChildren(...measures.map((m) => {
+        const [text, unit, f] = MEASURES[m];
+        return h("div", {}, `${text} `, h("b", {}, `${show(f(pictures[i], ...shape), 1)}${unit}`));
+      }));
+    });
+    clearTimeout(live.timer);
+    if (spoken) live.timer = setTimeout(() => (live.textContent = `${said}. ${texts[2].textContent}`), 700); // the first view is no news
+    spoken = true;
+  });
+
+  followTheme(root, draw, signal);
+  rows.forEach((row, c) => row.set(amounts[c]));
+  draw();
+}
+
+export default { render };

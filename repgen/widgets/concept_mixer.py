@@ -1,0 +1,84 @@
+"""Sliders along directions of a code that have a name: thicker, more slanted, with glasses."""
+
+import torch
+import traitlets as t
+from ipywidgets import widget_serialization
+
+from repgen.concepts import slant, thickness
+from repgen.widgets.base import HERE, Widget, array, image_bytes, image_shape, script
+from repgen.widgets.network import Network
+
+MEASURES = {"slant": slant, "thickness": thickness}  # what the page can measure on a picture, as concept_mixer.js does
+
+
+class ConceptMixer(Widget):
+    """Adds concept vectors to the code of a chosen image, and shows what it decodes to."""
+
+    _esm = script("concept_mixer")
+    _css = Widget._css + (HERE / "moving.css").read_text("utf-8")
+    network = t.Instance(Network).tag(sync=True, **widget_serialization)
+    codes = t.Bytes().tag(sync=True)  # float32 (M, K): the images' codes
+    images = t.Bytes().tag(sync=True)  # uint8 (M, H * W)
+    labels = t.List().tag(sync=True)
+    names = t.List().tag(sync=True)  # of the concepts
+    vectors = t.Bytes().tag(sync=True)  # float32 (C, K)
+    amounts = t.List().tag(sync=True)  # where the sliders stand; can be read from Python, too
+    limit = t.Float().tag(sync=True)  # the sliders go from -limit to limit vectors
+    measures = t.List().tag(sync=True)  # names of MEASURES to show below the pictures
+    start = t.Int().tag(sync=True)  # the image chosen
+    still_height = 2.6
+
+    def __init__(self, model, images, concepts, labels=None, *, measures=(), limit=2.0, start=0, shape=None, title=None, dtype="float16"):
+        """`model` has `encode` and a decoder that Network can read (a VAE, an Autoencoder, a PCA), or is a pair of
+        the two: (model, network), where a network is shared with another widget.
+
+        images: (M, D), (M, H, W) or (M, 1, H, W) in [0, 1], to choose from.
+        concepts: name -> vector (K,) in the code, such as `repgen.concepts.direction` gives; a slider's unit is one vector.
+        labels: M strings or numbers; by default "image 1", ...
+        measures: of "slant" and "thickness", those to be measured on the two pictures.
+        limit: how far the sliders go, in vectors, both ways. start: the image chosen at first.
+        Raises TypeError for a model that the page cannot compute, ValueError for input of the wrong size or range.
+        """
+        model, network = model if isinstance(model, tuple) else (model, model)
+        network = Network.from_module(network, dtype)
+        shape, n_code = image_shape(network, shape), network.spec["n_in"]
+        if not len(images):
+            raise ValueError("images: expected at least one image, found none")
+        pixels = image_bytes(images, "images", shape)
+        n = len(pixels)
+        labels = [f"image {i + 1}" for i in range(n)] if labels is None else [str(getattr(x, "item", lambda x=x: x)()) for x in labels]
+        if len(labels) != n:
+            raise ValueError(f"{len(labels)} labels for {n} images")
+        if not concepts:
+            raise ValueError("concepts: expected at least one vector, found none")
+        if unknown := [m for m in measures if m not in MEASURES]:
+            raise ValueError(f"the page measures {', '.join(MEASURES)}; got {unknown}")
+        if not 0 <= start < n or not limit > 0:
+            raise ValueError(f"start={start} of {n} images, limit={limit}: expected an image, and a limit above 0")
+        with torch.no_grad():
+            self._codes = torch.from_numpy(array(model.encode(torch.as_tensor(images).flatten(1)), "the images' codes", n, n_code))
+        self._vectors = torch.stack([torch.from_numpy(array(v, f"the vector of {name}", n_code)) for name, v in concepts.items()])
+        super().__init__(
+            network=network, shape=shape, title=title or "Concept mixer", images=pixels.tobytes(), labels=labels,
+            codes=self._codes.numpy().tobytes(), names=[str(name) for name in concepts], vectors=self._vectors.numpy().tobytes(),
+            amounts=[0.0] * len(concepts), limit=float(limit), measures=list(measures), start=start,
+        )  # fmt: skip
+        self._pictures = pixels / 255
+        self.still_height = 0.6 + 0.85 * len(concepts)
+
+    def still(self, figure):
+        amounts = torch.linspace(-self.limit, self.limit, 7)
+        axes = figure.subplots(len(self.names), 8, squeeze=False)
+        figure.suptitle(self.title, fontsize=11)
+        for line, name, vector in zip(axes, self.names, self._vectors):
+            film = self.network.decode(self._codes[self.start] + amounts[:, None] * vector).clamp(0, 1)
+            pictures = [self._pictures[self.start], *film.numpy()]
+            for ax, values, text in zip(line, pictures, ["original", *(f"{a:+.1f}".replace("-", "−") for a in amounts)]):
+                ax.imshow(values.reshape(self.shape), cmap="gray", vmin=0, vmax=1)
+                ax.set(xticks=[], yticks=[], frame_on=False)
+                ax.set_title(text, fontsize=8, pad=2)
+            line[0].set_ylabel(name, fontsize=9)
+
+    def __repr__(self):
+        height, width = self.shape
+        return f"ConceptMixer({self.title!r}: {', '.join(self.names)}; {height} x {width} pixels, {len(self.labels)} images)"

@@ -1,0 +1,58 @@
+"""The widget that adds concept vectors: what is sent, what is refused, the still picture."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from repgen.concepts import direction
+from repgen.pca import PCA
+from repgen.vae import VAE
+from repgen.widgets import ConceptMixer, Network
+
+DIGITS = torch.tensor(load_digits().data / 16, dtype=torch.float32)  # (1797, 64)
+PCA9 = PCA(9).fit(DIGITS)
+INK = {"ink": direction(PCA9.encode(DIGITS), DIGITS.sum(1)), "other": torch.arange(9.0)}
+
+
+def test_the_page_gets_codes_and_vectors():
+    widget = ConceptMixer(PCA9, DIGITS[:5], INK, measures=["slant", "thickness"], start=2)
+    np.testing.assert_allclose(np.frombuffer(widget.codes, np.float32).reshape(5, 9), PCA9.encode(DIGITS[:5]), atol=1e-6)
+    np.testing.assert_allclose(np.frombuffer(widget.vectors, np.float32).reshape(2, 9), torch.stack(list(INK.values())), atol=1e-6)
+    assert widget.names == ["ink", "other"] and widget.amounts == [0.0, 0.0] and widget.start == 2
+    torch.manual_seed(0)
+    model = VAE((64, 10, 3))
+    network = Network.from_module(model)
+    shared = ConceptMixer((model, network), DIGITS[:5], {"x": torch.ones(3)})
+    assert shared.network is network and len(shared.codes) == 5 * 3 * 4
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"concepts": {}}, "at least one vector"),
+        ({"concepts": {"thin": torch.ones(8)}}, r"the vector of thin: expected shape \(9\), found \(8,\)"),
+        ({"concepts": {"thin": torch.full((9,), torch.nan)}}, "thin: 9 of 9 numbers are NaN"),
+        ({"images": DIGITS[:0]}, "at least one image"),
+        ({"labels": ["a"]}, "1 labels for 3 images"),
+        ({"measures": ["beauty"]}, r"measures slant, thickness; got \['beauty'\]"),
+        ({"start": 3}, "start=3 of 3 images"),
+        ({"limit": 0}, "a limit above 0"),
+    ],
+)
+def test_what_is_wrong_is_said(change, message):
+    with pytest.raises(ValueError, match=message):
+        ConceptMixer(**{"model": PCA9, "images": DIGITS[:3], "concepts": INK} | change)
+
+
+def test_the_still_picture_goes_both_ways_and_is_the_same_in_every_run():
+    one, two = (ConceptMixer(PCA9, DIGITS[:3], INK, title="Mix") for _ in range(2))
+    assert repr(one) == repr(two) == "ConceptMixer('Mix': ink, other; 8 x 8 pixels, 3 images)"
+    data, other = one._repr_mimebundle_()[0], two._repr_mimebundle_()[0]
+    assert data["image/png"] == other["image/png"]
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("L"))
+    assert picture.shape[1] == 770 and len(np.unique(picture)) > 20
