@@ -80,13 +80,15 @@ def test_the_perceptual_vae_adds_its_distance_and_the_kl(small):
 
 def test_features_see_texture_and_not_its_place():
     torch.manual_seed(0)
-    eyes = FaceFeatures(32, 5, (4, 8))
-    stripes = ((torch.arange(32) // 2) % 2).float().expand(1, 1, 32, 32).contiguous()
-    moved, grey = stripes.roll(1, 3), torch.full_like(stripes, 0.5)
+    eyes = FaceFeatures(64, 5, (4, 8))
+    stripes = ((torch.arange(64) // 4) % 2).float().expand(1, 1, 64, 64).contiguous()
+    moved, grey = stripes.roll(2, 3), torch.full_like(stripes, 0.5)
     inner = (slice(None), slice(None), slice(2, 6), slice(2, 6))  # away from the zeros around the picture
     maps = [eyes.texture(p)[inner] for p in (stripes, moved, grey)]
     assert (maps[0] - maps[1]).abs().max() < 1e-4 and (maps[0] - maps[2]).abs().max() > 0.05
     assert torch.allclose(maps[2], torch.full_like(maps[2], 1e-5**0.5), atol=1e-4)
+    lattice = (torch.arange(64)[:, None] + torch.arange(64)) % 2 * 1.0
+    assert torch.allclose(eyes.texture(lattice[None, None]), eyes.texture(grey), atol=1e-6)  # no single pixels
     d = eyes.distances(stripes.flatten(1), grey.flatten(1))
     first = F.elu(eyes.layers[0](stripes)) - F.elu(eyes.layers[0](grey))
     assert d.shape == (1, 2) and torch.allclose(d[:, 0], first.square().sum()[None], rtol=1e-4)
