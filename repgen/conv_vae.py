@@ -100,12 +100,14 @@ class FaceFeatures(nn.Module):
         return F.cross_entropy(self(x), labels)
 
     def texture(self, x: Tensor, window: int = 4) -> Tensor:
-        """How strong the fine detail in each of the first layer's maps is, window by window: (N, C, H / window, W / window).
+        """How strong the detail is that the first layer sees in x at half its size, window by window: (N, C, h, w).
 
         The root mean square, over a window, of what a map has less its local mean: how much of
-        an edge there is, and not at which pixel.
+        an edge there is, and not at which pixel. At full size a lattice of single pixels would
+        pass for detail.
         """
-        seen = self.maps(x, 1)[0]
+        half = F.avg_pool2d(x.view(-1, 1, self.size, self.size), 2)
+        seen = F.elu(self.layers[0](half))
         fine = seen - F.avg_pool2d(seen, 3, 1, 1, count_include_pad=False)
         return (F.avg_pool2d(fine.square(), window) + 1e-5).sqrt()
 

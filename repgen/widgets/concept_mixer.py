@@ -73,7 +73,7 @@ class ConceptMixer(Widget):
         for line, name, vector in zip(axes, self.names, self._vectors):
             film = self.network.decode(self._codes[self.start] + amounts[:, None] * vector).clamp(0, 1)
             pictures = [self._pictures[self.start], *film.numpy()]
-            for ax, values, text in zip(line, pictures, ["original", *(f"{a:+.1f}".replace("-", "−") for a in amounts)]):
+            for ax, values, text in zip(line, pictures, ["original", *(f"{a:+.1f}".replace("-", "−") if abs(a) > 1e-6 else "0" for a in amounts)]):
                 ax.imshow(values.reshape(self.shape), cmap="gray", vmin=0, vmax=1)
                 ax.set(xticks=[], yticks=[], frame_on=False)
                 ax.set_title(text, fontsize=8, pad=2)
