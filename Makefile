@@ -68,7 +68,7 @@ $(VENV)/.requirements-installed: requirements.txt
 		echo "This needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Say which: make PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the versions of requirements.txt into $(VENV): the first time takes some minutes."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -r requirements.txt
 	@touch $@
 
 # requirements.txt is a file that others depend on, so it is made again only when asked for by name.
@@ -77,7 +77,7 @@ ifeq ($(filter requirements.txt,$(MAKECMDGOALS)),requirements.txt)
 requirements.txt:  ## pin all versions anew, from pyproject.toml
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv
 	$(BIN)/python -m uv pip compile --universal --python-version 3.11 --upgrade --no-annotate --quiet \
-		--custom-compile-command "make requirements.txt" --extra book --extra test pyproject.toml --output-file requirements.txt
+		--custom-compile-command "make requirements.txt" --extra book --extra test --extra bench pyproject.toml --output-file requirements.txt
 endif
 
 -include tools/teaching.mk
