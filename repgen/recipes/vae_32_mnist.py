@@ -1,4 +1,4 @@
-"""A VAE with 32 latents, 784-200-200-(32, 32) and back, small enough for a page: to move through in Chapter 6."""
+"""A VAE with 32 latents, 784-200-200-(32, 32) and back, small enough for a page: to move through."""
 
 import torch
 from torch import nn

@@ -19,7 +19,7 @@ def build():
 
 def train(model, faces, unseen, **options):
     x = shifted(faces.x, 5, torch.Generator().manual_seed(0))
-    settings = {"epochs": 24, "batch_size": 30, "lr": 2e-3, "schedule": warmup_cosine()}
+    settings = {"epochs": 120, "batch_size": 30, "lr": 2e-3, "schedule": warmup_cosine()}
     return fit(model, x, **settings | options)
 
 

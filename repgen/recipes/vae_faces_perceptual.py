@@ -31,5 +31,5 @@ def train(model, faces, unseen, **options):
     model.load_state_dict({name: start[name] for name in model.state_dict()})
     model.distance = ruler(faces)
     x = shifted(faces.x, 5, torch.Generator().manual_seed(0))
-    settings = {"epochs": 3, "batch_size": 30, "lr": 2e-3, "schedule": warmup_cosine()}
+    settings = {"epochs": 15, "batch_size": 30, "lr": 1e-3, "schedule": warmup_cosine()}
     return fit(model, x, **settings | options)
