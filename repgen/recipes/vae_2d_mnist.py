@@ -18,7 +18,7 @@ def build():
 
 
 def train(model, digits, unseen, **options):
-    settings = {"epochs": 100, "batch_size": 128, "lr": 5e-3, "schedule": warmup_cosine()}
+    settings = {"epochs": 24, "batch_size": 128, "lr": 5e-3, "schedule": warmup_cosine()}
     return fit(model, digits.flat, **settings | options)
 
 
