@@ -96,7 +96,7 @@ def test_loads_from_elsewhere_are_found():
 
 def test_the_page_of_claims_holds_every_claim(pages):
     listed = pages["pages/claims.html"]
-    plain = lambda text: text.replace("’", "'").replace("“", '"').replace("”", '"')  # noqa: E731 - the page sets quotes as a printer does
+    plain = lambda text: text.replace("‘", "'").replace("’", "'").replace("“", '"').replace("”", '"')  # noqa: E731 - the page sets quotes as a printer does
     links = {(urljoin("pages/", a["href"]), plain(a.get_text())) for a in listed.select("table.claims a")}
     count = 0
     for page, path in stored.notebooks(ROOT):
@@ -143,8 +143,10 @@ def test_images_have_alternative_text(pages):
 
 
 def test_the_whole_site_stays_small(book):
+    """Theme and MathJax take about 20 MB; a notebook stands there as a page and to be downloaded."""
     size = sum(path.stat().st_size for path in book.rglob("*") if path.is_file())
-    assert size < 60e6, f"{size / 1e6:.0f} MB"
+    most = 25e6 + 2e6 * len(stored.notebooks(ROOT))
+    assert size < most, f"{size / 1e6:.0f} MB for {len(stored.notebooks(ROOT))} notebooks"
 
 
 def test_no_page_shows_the_machine_it_was_built_on(book):
