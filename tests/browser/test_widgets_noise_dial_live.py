@@ -159,6 +159,7 @@ def test_a_path_is_drawn_by_the_keyboard(open_widget, path_map):
     page.locator(".rg-pad").focus()
     for key in ("Space", "Shift+ArrowRight", "Shift+ArrowRight", "Space", "Shift+ArrowUp", "Space", "Shift+ArrowDown", "Space", "Backspace"):
         page.keyboard.press(key)
+        page.wait_for_timeout(100)  # no hand is faster, and what is said of a place comes 50 ms after the key
     along = torch.arange(12) / 11 * 1.2  # 0.8 to the right, 0.4 up
     want = torch.stack([along.clamp(max=0.8), (along - 0.8).clamp(min=0)], 1)
     assert (frames(page) - want).abs().max() < 0.006
