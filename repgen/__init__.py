@@ -5,6 +5,7 @@ from repgen.claims import ClaimError, claim
 from repgen.data import Data, DataError, load
 from repgen.denoising import DenoisingAutoencoder
 from repgen.pca import PCA
+from repgen.rbm import RBM
 from repgen.session import setup
 from repgen.train import CheckpointError, History, Player, TrainingDiverged, cosine, fit, warmup_cosine
 from repgen.vae import IWAE, VAE
@@ -13,6 +14,7 @@ __version__ = "0.1.0"
 __all__ = [
     "IWAE",
     "PCA",
+    "RBM",
     "VAE",
     "Autoencoder",
     "CheckpointError",

@@ -1,0 +1,182 @@
+"""Restricted Boltzmann machines: two layers that see each other and not themselves."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from repgen.autoencoder import pixels
+
+UNITS = ("bernoulli", "gaussian")
+
+
+class ContrastiveDivergence(NamedTuple):
+    """What a step of CD-k pushes down, in nats per image, and the squared error of one reconstruction, summed over pixels."""
+
+    energy_gap: Tensor
+    reconstruction: Tensor
+
+
+class RBM(nn.Module):
+    """A restricted Boltzmann machine (Smolensky 1986; Hinton 2002): p(v, h) = exp(-E(v, h)) / Z.
+
+    E(v, h) = -(v - m) W (h - l) - v b - h c with W (D, H), b (D,), c (H,). The offsets m and l are
+    0, or with ``centre`` (the mean image, (D,)) m is that image and l is 1/2: the same family of
+    distributions, better conditioned gradients (Montavon & Müller 2012). Units are "bernoulli",
+    0 or 1, or "gaussian" with variance 1, whose own term is |v - b|^2 / 2 in place of -v b.
+
+    ``loss`` is contrastive divergence: its gradient is the difference of the data's statistics and
+    those of ``k`` Gibbs steps away from them, or, with ``chains`` above 0, of as many chains that
+    go on from batch to batch (Tieleman 2008). ``binarise`` draws black and white pixels anew in
+    every batch; ``mean_visible`` takes the mean of the last visible layer where a draw stands in
+    the text book (Hinton 2010, section 3.2), which is less noisy. Raises ValueError for sizes and
+    units that make no machine.
+    """
+
+    def __init__(
+        self,
+        n_visible: int = 784,
+        n_hidden: int = 500,
+        *,
+        visible: str = "bernoulli",
+        hidden: str = "bernoulli",
+        centre: Tensor | None = None,
+        k: int = 1,
+        chains: int = 0,
+        binarise: bool = False,
+        mean_visible: bool = False,
+    ):
+        super().__init__()
+        if min(n_visible, n_hidden) < 1:
+            raise ValueError(f"a machine has a visible unit and a hidden one at least, got {n_visible} and {n_hidden}")
+        if visible not in UNITS or hidden not in UNITS:
+            raise ValueError(f"units are one of {', '.join(UNITS)}; got visible={visible!r}, hidden={hidden!r}")
+        if k < 1 or chains < 0:
+            raise ValueError(f"k counts Gibbs steps, at least 1, and chains are 0 or more; got k={k}, chains={chains}")
+        if centre is not None and (centre.shape != (n_visible,) or not centre.isfinite().all()):
+            raise ValueError(f"centre is the mean image, {n_visible} finite numbers; got shape {tuple(centre.shape)}")
+        self.n_visible, self.n_hidden, self.n_code = n_visible, n_hidden, n_hidden
+        self.visible, self.hidden, self.k = visible, hidden, k
+        self.binarise, self.mean_visible = binarise, mean_visible
+        self.weight = nn.Parameter(0.01 * torch.randn(n_visible, n_hidden))
+        self.visible_bias = nn.Parameter(torch.zeros(n_visible))
+        self.hidden_bias = nn.Parameter(torch.zeros(n_hidden))
+        self.register_buffer("visible_offset", torch.zeros(n_visible) if centre is None else centre.clone())
+        self.register_buffer("hidden_offset", torch.full((n_hidden,), 0.0 if centre is None or hidden != "bernoulli" else 0.5))
+        if centre is not None:  # start where units that know nothing of each other would be
+            self.visible_bias.data = centre.clone() if visible == "gaussian" else centre.clamp(0.001, 0.999).logit()
+        if chains:
+            self.register_buffer("chains", torch.rand(chains, n_visible).round())
+
+    def hidden_input(self, v: Tensor) -> Tensor:
+        """What the hidden units sum, (N, D) -> (N, H): (v - m) W + c."""
+        return torch.addmm(self.hidden_bias - self.visible_offset @ self.weight, v, self.weight)
+
+    def visible_input(self, h: Tensor) -> Tensor:
+        """What the visible units sum, (N, H) -> (N, D): (h - l) W^T + b."""
+        return torch.addmm(self.visible_bias - self.weight @ self.hidden_offset, h, self.weight.T)
+
+    def energy(self, v: Tensor, h: Tensor) -> Tensor:
+        """E(v, h), (N,), in nats."""
+        pull = ((self.hidden_input(v) - self.hidden_bias) * (h - self.hidden_offset)).sum(1)
+        return _own(v, self.visible_bias, self.visible) + _own(h, self.hidden_bias, self.hidden) - pull
+
+    def free_energy(self, v: Tensor) -> Tensor:
+        """F(v) = -log sum_h exp(-E(v, h)), (N,), in nats: p(v) = exp(-F(v)) / Z."""
+        total = self.hidden_input(v)
+        pull = total - self.hidden_bias
+        return _own(v, self.visible_bias, self.visible) + (self.hidden_offset * pull).sum(1) - _log_sum(total, self.hidden_bias, self.hidden)
+
+    def hidden_free_energy(self, h: Tensor) -> Tensor:
+        """-log sum_v exp(-E(v, h)), (N,): the same from the other side."""
+        total = self.visible_input(h)
+        pull = total - self.visible_bias
+        return _own(h, self.hidden_bias, self.hidden) + (self.visible_offset * pull).sum(1) - _log_sum(total, self.visible_bias, self.visible)
+
+    def hidden_given_visible(self, v: Tensor) -> Tensor:
+        """E[h|v], (N, H); for Bernoulli units p(h = 1|v)."""
+        return _mean(self.hidden_input(pixels(v, self.n_visible)), self.hidden)
+
+    def visible_given_hidden(self, h: Tensor) -> Tensor:
+        """E[v|h], (N, D); for Bernoulli units p(v = 1|h)."""
+        return _mean(self.visible_input(pixels(h, self.n_hidden)), self.visible)
+
+    encode, decode = hidden_given_visible, visible_given_hidden
+
+    def sample_hidden(self, v: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """A draw of h given v, (N, H)."""
+        return _draw(self.hidden_given_visible(v), self.hidden, generator)
+
+    def sample_visible(self, h: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """A draw of v given h, (N, D)."""
+        return _draw(self.visible_given_hidden(h), self.visible, generator)
+
+    @torch.no_grad()
+    def gibbs(self, v: Tensor, k: int = 1, generator: torch.Generator | None = None) -> Tensor:
+        """The visible units, (N, D), after k steps v -> h -> v, all of them drawn."""
+        for _ in range(k):
+            v = self.sample_visible(self.sample_hidden(v, generator), generator)
+        return v
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator | None = None, steps: int = 1000) -> Tensor:
+        """n fantasies (n, D): the means of the visible units after ``steps`` Gibbs steps from noise."""
+        noise = torch.full((n, self.n_visible), 0.5, dtype=self.weight.dtype, device=self.weight.device)
+        v = self.gibbs(_draw(noise, self.visible, generator), steps, generator)
+        return self.visible_given_hidden(self.sample_hidden(v, generator))
+
+    def loss(self, x: Tensor, generator: torch.Generator | None = None) -> ContrastiveDivergence | Tensor:
+        """The batch mean of E(v, <h>) over data less that over the chains' ends, <h> = E[h|v] held constant.
+
+        Its gradient is that of the free energies' difference: -<v h>_data + <v h>_chain for W
+        (Hinton 2002, eq. 5), at the price of five matrix products. Its value measures nothing.
+        """
+        v = self.drawn(pixels(x, self.n_visible), generator)
+        data, h = self._phase(v)
+        if "chains" in self._buffers:
+            end = self.gibbs(self.chains, self.k, generator)
+            if self.training:
+                self.chains.copy_(end)
+            return data.mean() - self._phase(end)[0].mean()
+        with torch.no_grad():
+            seen = self.visible_given_hidden(_draw(h, self.hidden, generator))
+            end = seen if self.mean_visible and self.k == 1 else _draw(seen, self.visible, generator)
+            end = self.gibbs(end, self.k - 1, generator)
+        return ContrastiveDivergence(data.mean() - self._phase(end)[0].mean(), (seen - v).square().sum(1).mean())
+
+    def _phase(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        """E(v, <h>) less a term that is the same for all v, (N,), and <h>, (N, H), through which no gradient flows."""
+        total = self.hidden_input(v)
+        h = _mean(total.detach(), self.hidden)
+        return _own(v, self.visible_bias, self.visible) - (total * (h - self.hidden_offset)).sum(1), h
+
+    def drawn(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """x as it is, or with ``binarise`` a draw of black and white pixels with these probabilities."""
+        return flip(x, generator) if self.binarise else x
+
+
+def flip(p: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """1 with probability p, else 0, of p's shape; on a CPU twice as fast as torch.bernoulli."""
+    return (torch.rand(p.shape, generator=generator, dtype=p.dtype, device=p.device) < p).to(p.dtype)
+
+
+def _own(x: Tensor, bias: Tensor, units: str) -> Tensor:
+    return -(x @ bias) if units == "bernoulli" else 0.5 * (x - bias).square().sum(1)
+
+
+def _log_sum(total: Tensor, bias: Tensor, units: str) -> Tensor:
+    """log of the sum (Bernoulli) or the integral (Gaussian) over units that are pulled by total - bias."""
+    if units == "bernoulli":
+        return F.softplus(total).sum(1)
+    return 0.5 * (total.square() - bias.square()).sum(1) + 0.5 * len(bias) * torch.log(torch.tensor(2 * torch.pi, dtype=bias.dtype))
+
+
+def _mean(total: Tensor, units: str) -> Tensor:
+    return total.sigmoid() if units == "bernoulli" else total
+
+
+def _draw(mean: Tensor, units: str, generator: torch.Generator | None) -> Tensor:
+    if units == "bernoulli":
+        return flip(mean, generator)
+    return mean + torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
