@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+pytest.register_assert_rewrite("widget_checks")  # so that its assertions, too, say what they found
 
 
 @pytest.fixture(scope="session")

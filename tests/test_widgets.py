@@ -1,6 +1,5 @@
 """What the widgets hand to the page: bytes, checks, still pictures. How they live there: tests/browser."""
 
-import base64
 import io
 import json
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 from torch import nn
+from widget_checks import same_in_every_run
 
 from repgen import widgets
 from repgen.pca import PCA
@@ -210,13 +210,7 @@ def test_an_explorer_of_an_autoencoder_needs_codes_to_measure_in():
 
 def test_a_representation_is_the_same_in_every_run_and_has_a_still_picture():
     for make in (lambda: ComponentExplorer(PCA9, DIGITS[:3], title="T"), lambda: LatentMap(PCA2, CODES, LABELS[:6], title="T")):
-        one, two = make(), make()
-        assert repr(one) == repr(two) and "0x" not in repr(one) and one.model_id not in repr(one)
-        data, other = one._repr_mimebundle_()[0], two._repr_mimebundle_()[0]
-        assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == one.model_id
-        assert data["image/png"] == other["image/png"]
-        picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
-        assert picture.width == 770 and len(np.unique(picture.convert("L"))) > 20
+        same_in_every_run(make)
 
 
 def outdated(notebook):

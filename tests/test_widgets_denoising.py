@@ -1,15 +1,13 @@
 """The widgets that draw, corrupt and repair, and the autoencoders they send: bytes, checks, still pictures."""
 
-import base64
-import io
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from sklearn.datasets import load_digits
 from torch import nn
+from widget_checks import lively, same_in_every_run
 
 from repgen import corruption
 from repgen.autoencoder import Autoencoder, LinearAutoencoder
@@ -19,14 +17,6 @@ from repgen.widgets import CorruptAndRepair, DrawAndReconstruct, LatentMap, Netw
 
 DIGITS = torch.tensor(load_digits().data / 16, dtype=torch.float32)  # (1797, 64)
 PCA9 = PCA(9).fit(DIGITS)
-
-
-def lively(model):
-    """The model with weights and biases that all matter."""
-    generator = torch.Generator().manual_seed(0)
-    for p in model.parameters():
-        p.data = torch.randn(p.shape, generator=generator) * (0.3 if p.ndim == 1 else p.shape[1] ** -0.5)
-    return model
 
 
 AUTOENCODERS = {
@@ -200,10 +190,4 @@ def test_a_representation_is_the_same_in_every_run_and_has_a_still_picture():
         lambda: DrawAndReconstruct(PCA9),
         lambda: CorruptAndRepair(PCA9, DIGITS[:12], kind="Gaussian"),
     ):
-        one, two = make(), make()
-        assert repr(one) == repr(two) and "0x" not in repr(one) and one.model_id not in repr(one)
-        data, other = one._repr_mimebundle_()[0], two._repr_mimebundle_()[0]
-        assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == one.model_id
-        assert data["image/png"] == other["image/png"]
-        picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
-        assert picture.width == 770 and len(np.unique(picture.convert("L"))) > 20
+        same_in_every_run(make)

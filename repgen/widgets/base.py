@@ -31,6 +31,17 @@ class Widget(anywidget.AnyWidget):
         """Draws the widget's first view into a matplotlib Figure: what is seen without JavaScript."""
         raise NotImplementedError
 
+    def _show_rows(self, figure, rows, *, fontsize=9, turned=False):
+        """Draws rows of pictures, {name: (n, H * W)}, and their names beside them, turned or not. Returns the axes."""
+        axes = figure.subplots(len(rows), max(map(len, rows.values())), squeeze=False)
+        figure.suptitle(self.title, fontsize=11)
+        for line, (name, pictures) in zip(axes, rows.items()):
+            for ax, values in zip(line, pictures):
+                ax.imshow(values.reshape(self.shape), cmap="gray", vmin=0, vmax=1)
+                ax.set(xticks=[], yticks=[], frame_on=False)
+            line[0].set_ylabel(name, fontsize=fontsize, **({} if turned else {"rotation": 0, "ha": "right", "va": "center"}))
+        return axes
+
     def _repr_mimebundle_(self, **kwargs):
         data, metadata = super()._repr_mimebundle_(**kwargs)
         figure = Figure(figsize=(7, self.still_height), dpi=110, layout="constrained", facecolor="white")
@@ -75,3 +86,30 @@ def image_shape(network, shape):
     if height * width != network.spec["n_out"]:
         raise ValueError(f"the decoder gives {network.spec['n_out']} numbers: not an image of {height} x {width}")
     return [int(height), int(width)]
+
+
+def shared_image_shape(networks, shape):
+    """(height, width) of the images of all networks, {name: network}; ValueError where one does not fit."""
+    height, width = image_shape(next(iter(networks.values())), shape)
+    for name, network in networks.items():
+        if network.spec["n_out"] != height * width:
+            raise ValueError(f"{name}: images of {network.spec['n_out']} pixels, the others' are {height} x {width}")
+    return [height, width]
+
+
+def by_name(models):
+    """{name: model} as it is; a single model gets the name of its class. ValueError where there is none."""
+    models = models if hasattr(models, "items") else {type(models).__name__: models}
+    if not len(models):
+        raise ValueError("models: expected at least one, found none")
+    return models
+
+
+def label_texts(labels, n, noun="image"):
+    """n labels as text: of a one-element tensor its number, by default "image 1", ...; ValueError for more or fewer."""
+    if labels is None:
+        return [f"{noun} {i + 1}" for i in range(n)]
+    texts = [str(x.item() if hasattr(x, "item") else x) for x in labels]
+    if len(texts) != n:
+        raise ValueError(f"{len(texts)} labels for {n} images")
+    return texts

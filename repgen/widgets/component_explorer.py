@@ -5,7 +5,7 @@ import torch
 import traitlets as t
 from ipywidgets import widget_serialization
 
-from repgen.widgets.base import Widget, array, image_bytes, image_shape, script
+from repgen.widgets.base import Widget, array, image_bytes, image_shape, label_texts, script
 from repgen.widgets.network import Network
 
 
@@ -41,9 +41,6 @@ class ComponentExplorer(Widget):
         network = Network.from_module(model, dtype)
         shape, n_code = image_shape(network, shape), network.spec["n_in"]
         pixels = image_bytes(images, "images", shape)  # (M, H * W)
-        labels = [f"{noun} {i + 1}" for i in range(len(pixels))] if labels is None else [str(x) for x in labels]
-        if len(labels) != len(pixels):
-            raise ValueError(f"{len(labels)} labels for {len(pixels)} images")
         with torch.no_grad():
             own = model.encode(torch.as_tensor(images).flatten(1))
         own = array(own, "the images' codes", len(pixels), n_code)
@@ -64,23 +61,14 @@ class ComponentExplorer(Widget):
             raise ValueError(f"n_used={n_used} of {n_code} components, start={start} of {len(pixels)} images")
         super().__init__(
             network=network, shape=shape, title=title or "Component explorer", noun=noun,
-            codes=own.tobytes(), images=pixels.tobytes(), labels=labels,
+            codes=own.tobytes(), images=pixels.tobytes(), labels=label_texts(labels, len(pixels), noun),
             centre=centre.astype(np.float32).tobytes(), deviations=deviations.astype(np.float32).tobytes(),
             shares=shares, n_sliders=min(n_sliders, n_code), start=start, n_used=n_used,
         )  # fmt: skip
-        decoded = network.decode(own).reshape(-1, *shape).clamp(0, 1).numpy()
-        self._rows = {"original": pixels.reshape(-1, *shape) / 255, "decoded": decoded}
+        self._rows = {"original": pixels[:10] / 255, "decoded": network.decode(own[:10]).clamp(0, 1).numpy()}
 
     def still(self, figure):
-        columns = min(len(self._rows["original"]), 10)
-        axes = figure.subplots(2, max(columns, 1), squeeze=False)
-        figure.suptitle(self.title, fontsize=11)
-        for line, (name, pictures) in zip(axes, self._rows.items()):
-            for ax, picture in zip(line, pictures):
-                ax.imshow(picture, cmap="gray", vmin=0, vmax=1)
-            for ax in line:
-                ax.set(xticks=[], yticks=[], frame_on=False)
-            line[0].set_ylabel(name, fontsize=9)
+        self._show_rows(figure, self._rows, turned=True)
 
     def __repr__(self):
         height, width = self.shape

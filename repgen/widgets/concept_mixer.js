@@ -27,17 +27,13 @@ async function render({ model, el, signal = new AbortController().signal }) {
   const network = await loadNetwork(model);
   const get = (name) => model.get(name);
   const shape = get("shape"), labels = get("labels"), names = get("names"), limit = get("limit"), measures = get("measures");
-  const pixels = shape[0] * shape[1], K = network.n_in;
+  const K = network.n_in;
   const images = numbers(get("images"), "uint8"), codes = numbers(get("codes"), "float32"), vectors = numbers(get("vectors"), "float32");
-  const original = (i) => Float32Array.from(images.subarray(i * pixels, (i + 1) * pixels), (b) => b / 255);
 
   let start = get("start"), amounts = [...get("amounts")];
 
   const root = frame(model, el, "mixer");
-  const name = uid();
-  const radios = labels.map((label, i) => h("input", { type: "radio", name, "aria-label": label, onchange: () => choose(i) }));
-  const strip = h("div", { class: "rg-thumbs", role: "radiogroup", "aria-label": "Image" }, ...labels.map((label, i) =>
-    h("label", { class: "rg-thumb", title: label }, radios[i], picture(shape, { role: null, "aria-hidden": "true" }).show(original(i)))));
+  const strip = thumbs({ shape, images, labels, onchoose: choose, "aria-label": "Image" });
   const shown = [picture(shape), picture(shape), picture(shape)], texts = shown.map(() => h("div", { class: "rg-measured" }));
   const pair = h("div", { class: "rg-pair" }, ...["original", "its own code, decoded", "with the concepts added"].map((text, i) =>
     captioned(shown[i], h("span", {}, text, texts[i]))));
@@ -45,7 +41,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
     label: name, min: -limit, max: limit, step: 0.05, from: 0, text: (v) => `${v > 0 ? "+" : ""}${show(v)} vectors`,
     onchange: (v) => { amounts[c] = v; tell({ amounts: [...amounts] }); },
   }));
-  const live = h("p", { class: "rg-hidden", "aria-live": "polite" });
+  const live = announcer();
   root.append(
     h("div", { class: "rg-start" }, strip, h("div", { class: "rg-buttons" }, button("Back to zero", reset))),
     h("div", { class: "rg-columns" }, pair, h("div", { class: "rg-sliders", role: "group", "aria-label": "How much of each concept to add" }, ...rows)),
@@ -67,11 +63,10 @@ async function render({ model, el, signal = new AbortController().signal }) {
   }
   const mixed = () => Array.from({ length: K }, (_, k) => amounts.reduce((z, a, c) => z + a * vectors[c * K + k], codes[start * K + k]));
 
-  let spoken = false;
   const draw = onceAFrame(() => {
-    radios.forEach((radio, i) => (radio.checked = i === start));
+    strip.mark(start);
     const own = codes.subarray(start * K, (start + 1) * K);
-    const pictures = [original(start), network.forward(own).slice(), network.forward(mixed())];
+    const pictures = [strip.original(start), network.forward(own).slice(), network.forward(mixed())];
     const said = names.map((name, c) => `${name} ${show(amounts[c])}`).join(", ");
     [labels[start], `${labels[start]}, decoded`, `${labels[start]}, decoded with ${said}`].forEach((label, i) => {
       shown[i].show(pictures[i]).setAttribute("aria-label", label);
@@ -80,9 +75,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
         return h("div", {}, `${text} `, h("b", {}, `${show(f(pictures[i], ...shape), 1)}${unit}`));
       }));
     });
-    clearTimeout(live.timer);
-    if (spoken) live.timer = setTimeout(() => (live.textContent = `${said}. ${texts[2].textContent}`), 700); // the first view is no news
-    spoken = true;
+    live.say(`${said}. ${texts[2].textContent}`);
   });
 
   followTheme(root, draw, signal);

@@ -5,7 +5,7 @@ import traitlets as t
 from ipywidgets import widget_serialization
 
 from repgen.concepts import slant, thickness
-from repgen.widgets.base import HERE, Widget, array, image_bytes, image_shape, script
+from repgen.widgets.base import HERE, Widget, array, image_bytes, image_shape, label_texts, script
 from repgen.widgets.network import Network
 
 MEASURES = {"slant": slant, "thickness": thickness}  # what the page can measure on a picture, as concept_mixer.js does
@@ -14,7 +14,7 @@ MEASURES = {"slant": slant, "thickness": thickness}  # what the page can measure
 class ConceptMixer(Widget):
     """Adds concept vectors to the code of a chosen image, and shows what it decodes to."""
 
-    _esm = script("concept_mixer")
+    _esm = script("reconstruct", "concept_mixer")
     _css = Widget._css + (HERE / "moving.css").read_text("utf-8")
     network = t.Instance(Network).tag(sync=True, **widget_serialization)
     codes = t.Bytes().tag(sync=True)  # float32 (M, K): the images' codes
@@ -26,7 +26,6 @@ class ConceptMixer(Widget):
     limit = t.Float().tag(sync=True)  # the sliders go from -limit to limit vectors
     measures = t.List().tag(sync=True)  # names of MEASURES to show below the pictures
     start = t.Int().tag(sync=True)  # the image chosen
-    still_height = 2.6
 
     def __init__(self, model, images, concepts, labels=None, *, measures=(), limit=2.0, start=0, shape=None, title=None, dtype="float16"):
         """`model` has `encode` and a decoder that Network can read (a VAE, an Autoencoder, a PCA), or is a pair of
@@ -46,9 +45,6 @@ class ConceptMixer(Widget):
             raise ValueError("images: expected at least one image, found none")
         pixels = image_bytes(images, "images", shape)
         n = len(pixels)
-        labels = [f"image {i + 1}" for i in range(n)] if labels is None else [str(getattr(x, "item", lambda x=x: x)()) for x in labels]
-        if len(labels) != n:
-            raise ValueError(f"{len(labels)} labels for {n} images")
         if not concepts:
             raise ValueError("concepts: expected at least one vector, found none")
         if unknown := [m for m in measures if m not in MEASURES]:
@@ -59,7 +55,7 @@ class ConceptMixer(Widget):
             self._codes = torch.from_numpy(array(model.encode(torch.as_tensor(images).flatten(1)), "the images' codes", n, n_code))
         self._vectors = torch.stack([torch.from_numpy(array(v, f"the vector of {name}", n_code)) for name, v in concepts.items()])
         super().__init__(
-            network=network, shape=shape, title=title or "Concept mixer", images=pixels.tobytes(), labels=labels,
+            network=network, shape=shape, title=title or "Concept mixer", images=pixels.tobytes(), labels=label_texts(labels, n),
             codes=self._codes.numpy().tobytes(), names=[str(name) for name in concepts], vectors=self._vectors.numpy().tobytes(),
             amounts=[0.0] * len(concepts), limit=float(limit), measures=list(measures), start=start,
         )  # fmt: skip
@@ -68,16 +64,13 @@ class ConceptMixer(Widget):
 
     def still(self, figure):
         amounts = torch.linspace(-self.limit, self.limit, 7)
-        axes = figure.subplots(len(self.names), 8, squeeze=False)
-        figure.suptitle(self.title, fontsize=11)
-        for line, name, vector in zip(axes, self.names, self._vectors):
-            film = self.network.decode(self._codes[self.start] + amounts[:, None] * vector).clamp(0, 1)
-            pictures = [self._pictures[self.start], *film.numpy()]
-            for ax, values, text in zip(line, pictures, ["original", *(f"{a:+.1f}".replace("-", "−") if abs(a) > 1e-6 else "0" for a in amounts)]):
-                ax.imshow(values.reshape(self.shape), cmap="gray", vmin=0, vmax=1)
-                ax.set(xticks=[], yticks=[], frame_on=False)
-                ax.set_title(text, fontsize=8, pad=2)
-            line[0].set_ylabel(name, fontsize=9)
+        titles = ["original", *(f"{a:+.1f}".replace("-", "−") if abs(a) > 1e-6 else "0" for a in amounts)]
+        codes = self._codes[self.start] + amounts[:, None] * self._vectors[:, None]  # (C, 7, K)
+        films = [self.network.decode(z).clamp(0, 1).numpy() for z in codes]
+        rows = {name: [self._pictures[self.start], *film] for name, film in zip(self.names, films)}
+        for line in self._show_rows(figure, rows, turned=True):
+            for ax, title in zip(line, titles):
+                ax.set_title(title, fontsize=8, pad=2)
 
     def __repr__(self):
         height, width = self.shape

@@ -116,10 +116,11 @@ async function render({ model, el, signal = new AbortController().signal }) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const step = steps[event.key], from = pen;
     if (step) pen = [Math.min(width, Math.max(0, pen[0] + step[0])), Math.min(height, Math.max(0, pen[1] + step[1]))];
-    else if (event.key === " ") live.say((down = !down) ? "pen down" : "pen up");
+    else if (event.key === " ") down = !down;
     else return;
     event.preventDefault();
     if (down) stroke(from, pen);
+    if (!step) requestAnimationFrame(() => live.say(down ? "pen down" : "pen up")); // the last word, after that of a stroke's frame
     showPen(true);
   });
   pad.addEventListener("focus", () => showPen(pad.matches(":focus-visible")));

@@ -14,24 +14,18 @@ const WAYS = ["straight", "spherical"];
 
 async function render({ model, el, signal = new AbortController().signal }) {
   const get = (name) => model.get(name);
-  const nets = await Promise.all(get("networks").map((reference) => loadNetwork(model, reference)));
-  const shape = get("shape"), names = get("names"), labels = get("labels"), steps = get("steps"), pixels = shape[0] * shape[1];
+  const nets = await loadNetworks(model);
+  const shape = get("shape"), names = get("names"), labels = get("labels"), steps = get("steps");
   const images = numbers(get("images"), "uint8"), codes = numbers(get("codes"), "float32");
   const first = nets.map((_, net) => labels.length * nets.slice(0, net).reduce((sum, { n_in }) => sum + n_in, 0)); // of each net's codes
-  const original = (i) => Float32Array.from(images.subarray(i * pixels, (i + 1) * pixels), (b) => b / 255);
   const code = (net, i) => Array.from(codes.subarray(first[net] + i * nets[net].n_in, first[net] + (i + 1) * nets[net].n_in));
 
   let pair = [...get("pair")], place = get("place");
 
   const root = frame(model, el, "between");
   const ends = ["From", "To"].map((heading, end) => {
-    const id = uid(), name = uid();
-    const radios = labels.map((label, i) => h("input", { type: "radio", name, "aria-label": label, onchange: () => choose(end, i) }));
-    const row = h("div", { class: "rg-end" }, h("span", { class: "rg-caption", id }, heading),
-      h("div", { class: "rg-thumbs", role: "radiogroup", "aria-labelledby": id }, ...labels.map((label, i) =>
-        h("label", { class: "rg-thumb", title: label }, radios[i], picture(shape, { role: null, "aria-hidden": "true" }).show(original(i))))));
-    row.mark = () => radios.forEach((radio, i) => (radio.checked = i === pair[end]));
-    return row;
+    const id = uid(), group = thumbs({ shape, images, labels, onchoose: (i) => choose(end, i), "aria-labelledby": id });
+    return { group, row: h("div", { class: "rg-end" }, h("span", { class: "rg-caption", id }, heading), group) };
   });
   const slider = sliderRow({
     label: "share of the way", min: 0, max: 1, step: 0.01, text: (t) => `${Math.round(100 * t)} %`,
@@ -45,8 +39,8 @@ async function render({ model, el, signal = new AbortController().signal }) {
       h("div", { class: "rg-live" }, live), h("div", { class: "rg-film" }, ...film));
     return { net, w, way, live, film, length, row };
   }));
-  const live = h("p", { class: "rg-hidden", "aria-live": "polite" });
-  root.append(...ends,
+  const live = announcer();
+  root.append(...ends.map(({ row }) => row),
     h("div", { class: "rg-buttons" }, button("Swap", () => choose(0, pair[1], pair[0])), button("Two at random", random)),
     h("div", { class: "rg-ways" }, ...lines.map(({ row }) => row)), slider, live);
 
@@ -67,10 +61,9 @@ async function render({ model, el, signal = new AbortController().signal }) {
   const at = ({ net, w }, t) => between(code(net, pair[0]), code(net, pair[1]), t)[w];
 
   function drawFilms() {
-    ends.forEach((end) => end.mark());
+    ends.forEach(({ group }, end) => group.mark(pair[end]));
     for (const line of lines) line.film.forEach((canvas, i) => canvas.show(nets[line.net].forward(at(line, i / (steps - 1)))));
   }
-  let spoken = false;
   const draw = onceAFrame(() => {
     const nearest = Math.round(place * (steps - 1));
     for (const line of lines) {
@@ -80,10 +73,8 @@ async function render({ model, el, signal = new AbortController().signal }) {
       line.length.textContent = show(Math.hypot(...z), 1);
       line.film.forEach((canvas, i) => canvas.classList.toggle("rg-here", i === nearest));
     }
-    clearTimeout(live.timer);
-    const said = `from ${labels[pair[0]]} to ${labels[pair[1]]}: ${lines.map((l) => `${names[l.net]}, ${l.way}, length ${l.length.textContent}`).join("; ")}`;
-    if (spoken) live.timer = setTimeout(() => (live.textContent = said), 700); // the first view is no news
-    spoken = true;
+    const lengths = lines.map((l) => `${names[l.net]}, ${l.way}, length ${l.length.textContent}`).join("; ");
+    live.say(`from ${labels[pair[0]]} to ${labels[pair[1]]}: ${lengths}`);
   });
 
   followTheme(root, draw, signal);

@@ -225,6 +225,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
     hint.textContent = on ? DRAWING : MOVING;
   }
   const say = (text) => {
+    clearTimeout(stay.timer); // what was about to be said of a place is old news
     clearTimeout(say.timer);
     say.timer = setTimeout(() => (live.textContent = text), 400);
   };

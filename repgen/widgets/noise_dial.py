@@ -5,7 +5,7 @@ import torch
 import traitlets as t
 from ipywidgets import widget_serialization
 
-from repgen.widgets.base import HERE, Widget, array, image_bytes, image_shape, script
+from repgen.widgets.base import HERE, Widget, array, image_bytes, image_shape, label_texts, script
 from repgen.widgets.network import Network
 
 
@@ -53,16 +53,13 @@ class NoiseDial(Widget):
         network = Network.from_module(vae if network is None else network, dtype)
         shape = image_shape(network, shape)
         pixels = image_bytes(images, "images", shape)
-        labels = [f"image {i + 1}" for i in range(len(pixels))] if labels is None else [_text(x) for x in labels]
-        if len(labels) != len(pixels):
-            raise ValueError(f"{len(labels)} labels for {len(pixels)} images")
         count, width = len(pixels), network.spec["n_in"]
         with torch.no_grad():
             mean, log_var = vae.posterior(torch.as_tensor(images).flatten(1).to(next(vae.parameters())))
         mean, deviation = array(mean, "means", count, width), array((0.5 * log_var).exp(), "deviations", count, width)
         noise = torch.randn(draws, width, generator=torch.Generator().manual_seed(seed)).numpy()
         super().__init__(
-            network=network, shape=shape, title=title or "Noise dial", images=pixels.tobytes(), labels=labels,
+            network=network, shape=shape, title=title or "Noise dial", images=pixels.tobytes(), labels=label_texts(labels, count),
             means=mean.tobytes(), deviations=deviation.tobytes(), noise=noise.tobytes(), scale=float(scale), widest=float(widest),
         )  # fmt: skip
         self._first, self._codes = pixels[0] / 255, mean[0] + scale * deviation[0] * noise
@@ -88,8 +85,3 @@ class NoiseDial(Widget):
             f"NoiseDial({self.title!r}: {len(self.labels)} images of {height} x {width} pixels, codes of "
             f"{self.network.spec['n_in']}, {len(self._codes)} draws)"
         )
-
-
-def _text(x):
-    """A label as text: the number of a one-element tensor, without the tensor's name."""
-    return str(x.item() if hasattr(x, "item") else x)

@@ -1,6 +1,6 @@
-// What the widgets share that pass whole images through autoencoders: their nets, images to choose from, errors.
+// What the widgets share that start from whole images: their nets, images to choose from, errors, what is spoken.
 
-/** The networks of a widget, image -> code -> image, in the order of its names. */
+/** The networks of a widget, in the order of its names. */
 const loadNetworks = (model) => Promise.all(model.get("networks").map((reference) => loadNetwork(model, reference)));
 
 function squaredError(x, y) {
@@ -9,21 +9,29 @@ function squaredError(x, y) {
   return sum;
 }
 
-/** The images (uint8, one after another) to choose from, with buttons before and after; .mark(i) marks one, -1 none. */
-function imageStrip({ shape, images, labels, onchoose }) {
+/** The images (uint8, one after another) to choose from; .original(i) is one in [0, 1], .mark(i) marks one, -1 none. */
+function thumbs({ shape, images, labels, onchoose, ...props }) {
   const name = uid(), pixels = shape[0] * shape[1];
   const original = (i) => Float32Array.from(images.subarray(i * pixels, (i + 1) * pixels), (b) => b / 255);
+  const radios = labels.map((label, i) => h("input", { type: "radio", name, "aria-label": label, onchange: () => onchoose(i) }));
+  const pictures = labels.map((_, i) => picture(shape, { role: null, "aria-hidden": "true" }).show(original(i)));
+  const group = h("div", { class: "rg-thumbs", role: "radiogroup", ...props },
+    ...labels.map((label, i) => h("label", { class: "rg-thumb", title: label }, radios[i], pictures[i])));
+  group.original = original;
+  group.mark = (i) => radios.forEach((radio, at) => (radio.checked = at === i));
+  return group;
+}
+
+/** Thumbs with buttons to the image before and after. */
+function imageStrip({ labels, onchoose, ...more }) {
+  const group = thumbs({ labels, onchoose, "aria-label": "Image", ...more });
   let last = -1;
   const by = (step) => onchoose((last + step + labels.length) % labels.length);
-  const radios = labels.map((label, i) => h("input", { type: "radio", name, "aria-label": label, onchange: () => onchoose(i) }));
-  const thumbs = labels.map((label, i) => h("label", { class: "rg-thumb", title: label }, radios[i],
-    picture(shape, { role: null, "aria-hidden": "true" }).show(original(i))));
-  const strip = h("div", { class: "rg-start", hidden: !labels.length },
-    h("div", { class: "rg-thumbs", role: "radiogroup", "aria-label": "Image" }, ...thumbs),
+  const strip = h("div", { class: "rg-start", hidden: !labels.length }, group,
     h("div", { class: "rg-buttons" }, button("Previous", () => by(last < 0 ? 0 : -1)), button("Next image", () => by(1))));
-  strip.original = original;
+  strip.original = group.original;
   strip.mark = (i) => {
-    radios.forEach((radio, at) => (radio.checked = at === i));
+    group.mark(i);
     if (i >= 0) last = i;
   };
   return strip;

@@ -1,7 +1,8 @@
 """Pages in headless Chromium: shared by the tests of the widgets and of the built book.
 
-`page` is an empty page; `open_page(url)` opens one and records what went wrong on it. Without a
-Chromium these tests are skipped, and say so; where the environment variable CI is set they fail.
+`page` is an empty page; `open_page(url)` opens one and records what went wrong on it; `open_widget(url)`
+opens one with widgets on it. Without a Chromium these tests are skipped, and say so; where the
+environment variable CI is set they fail.
 """
 
 import os
@@ -11,6 +12,9 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
+
+pytest.register_assert_rewrite("widget_page")  # so that its assertions, too, say what they found
+from widget_page import settle  # noqa: E402
 
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu",
@@ -68,6 +72,23 @@ def open_page(browser):
 def _own(url):
     parts = urlsplit(url)
     return parts.scheme in ("file", "data", "blob", "about") or parts.hostname in ("127.0.0.1", "localhost")
+
+
+@pytest.fixture
+def open_widget(open_page):
+    """open_widget(url, **context) -> a page whose widgets are drawn; at the end nothing may have gone wrong on it."""
+    opened = []
+
+    def open_widget(url, **context):
+        page, seen = open_page(url, **context)
+        page.wait_for_selector(".widget-host[data-ready]")
+        settle(page)
+        opened.append(seen)
+        return page
+
+    yield open_widget
+    for seen in opened:
+        assert seen.failed() == [] and seen.outside == []
 
 
 @pytest.fixture

@@ -5,11 +5,13 @@ import math
 
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
 from sklearn.datasets import load_digits
 from test_forward import FORWARD
-from test_widgets_denoising import AUTOENCODERS, lively
-from test_widgets_live import as_grey, close, grey, open_widget, settle, static_page  # noqa: F401: a fixture
+from test_widgets_denoising import AUTOENCODERS
+from widget_checks import lively
+from widget_page import (
+    accessible, as_grey, at_once, close, fits_a_phone, grey, reached_by_keyboard, settle, static_page,
+)  # fmt: skip
 
 from repgen.autoencoder import Autoencoder
 from repgen.pca import PCA
@@ -192,6 +194,9 @@ def test_the_keyboard_draws_too(open_widget, pad):
     page.wait_for_function("document.querySelector('[aria-live]').textContent === 'pen up'")
     page.get_by_role("button", name="Clear").click()
     page.wait_for_function("document.querySelector('[aria-live]').textContent.startsWith('PCA: squared error')")
+    for keys, said in (((" ", "ArrowRight", " "), "pen up"), ((" ",), "pen down")):  # not the error of what is drawn meanwhile
+        at_once(page, *keys)
+        page.wait_for_function(f"document.querySelector('[aria-live]').textContent === '{said}'")
 
 
 def test_a_finger_draws_and_nothing_scrolls(open_widget, large):
@@ -367,34 +372,15 @@ def test_widgets_share_the_weights_of_an_autoencoder(open_widget, tmp_path):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_violation_of_accessibility(open_widget, pad, repair, theme):
-    for url in (pad, repair):
+    for url, name in ((pad, "Clear"), (repair, "One step")):
         page = open_widget(url)
-        page.evaluate("(theme) => { document.documentElement.dataset.theme = theme }", theme)
-        page.get_by_role("button", name="Clear" if url == pad else "One step").click()
-        settle(page)
-        assert page.locator(".rg").get_attribute("data-theme") == theme
-        results = Axe().run(page)
-        assert results.violations_count == 0, results.generate_report()
+        page.get_by_role("button", name=name).click()
+        accessible(page, theme)
 
 
 def test_no_sideways_scroll_on_a_phone(open_widget, pad, repair):
-    for url in (pad, repair):
-        page = open_widget(url, viewport={"width": 360, "height": 700}, is_mobile=True, has_touch=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        for box in page.locator(".rg button, .rg input[type=range], .rg-pad, .rg-option, .rg-figure").all():
-            edges = box.bounding_box()
-            assert edges["x"] >= 0 and edges["x"] + edges["width"] <= 360
+    fits_a_phone(open_widget, pad, repair)
 
 
 def test_everything_can_be_reached_by_keyboard_and_shows_its_focus(open_widget, pad, repair):
-    for url in (pad, repair):
-        page = open_widget(url)
-        wanted = page.locator(".rg :is(button, input:not([type=radio]), [tabindex='0'])").count() + page.locator(".rg input:checked[type=radio]").count()
-        reached = 0
-        for _ in range(wanted):
-            page.keyboard.press("Tab")
-            reached += page.evaluate("""() => {
-              const at = document.activeElement, seen = at.closest(".rg-thumb") ? at.nextElementSibling : at;
-              return at.closest(".rg") && parseFloat(getComputedStyle(seen).outlineWidth) >= 2 && getComputedStyle(seen).outlineStyle !== "none";
-            }""")
-        assert reached == wanted
+    reached_by_keyboard(open_widget, pad, repair)

@@ -1,38 +1,20 @@
 """The widgets in a static page: what is shown is what torch computes; keyboard, theme, width, access."""
 
-import json
 import re
-from pathlib import Path
 
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
-from ipywidgets.embed import dependency_state, embed_data
 from sklearn.datasets import load_digits
+from widget_page import (
+    TILES, accessible, as_grey, close, decoded_tiles, fits_a_phone, grey, place, reached_by_keyboard, settle, static_page,
+)  # fmt: skip
 
 from repgen.pca import PCA
 from repgen.widgets import ComponentExplorer, LatentMap, Network
 
-HOST = Path(__file__).parents[2] / "_ext/static_widgets/widget_host.js"
 DIGITS = torch.tensor(load_digits().data / 16, dtype=torch.float32)  # (1797, 64)
 LABELS = torch.tensor(load_digits().target)
 PCA2, PCA12 = PCA(2).fit(DIGITS), PCA(12).fit(DIGITS)
-
-
-def static_page(folder, *widgets):
-    """The widgets as the book has them: state and views in tags, the host beside them."""
-    data = embed_data(views=widgets, state=dependency_state(widgets, drop_defaults=False))
-    tag = '<script type="application/vnd.jupyter.widget-{}+json">{}</script>'
-    body = "".join(tag.format("view", json.dumps(view)) for view in data["view_specs"])
-    path = folder / "page.html"
-    path.write_text(
-        '<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>Widgets</title>'
-        '<meta name="viewport" content="width=device-width"><style>html[data-theme="dark"] { background: #111; color: #eee }</style>'
-        f'<script defer src="{HOST.as_uri()}"></script>{tag.format("state", json.dumps(data["manager_state"]))}'
-        f"<body><main><h1>Widgets</h1>{body}</main></body></html>",
-        "utf-8",
-    )
-    return path.as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -45,42 +27,6 @@ def explorer(tmp_path_factory):
 def latent_map(tmp_path_factory):
     shown = LatentMap(PCA2, PCA2.encode(DIGITS[:300]), LABELS[:300], images=DIGITS[:300], dtype="float32", title="Map")
     return static_page(tmp_path_factory.mktemp("map"), shown)
-
-
-@pytest.fixture
-def open_widget(open_page):
-    opened = []
-
-    def open_widget(url, **context):
-        page, seen = open_page(url, **context)
-        page.wait_for_selector(".widget-host[data-ready]")
-        settle(page)
-        opened.append(seen)
-        return page
-
-    yield open_widget
-    for seen in opened:
-        assert seen.failed() == [] and seen.outside == []
-
-
-def settle(page):
-    """Two frames: what was asked for has been drawn."""
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-
-def grey(page, canvas):
-    """The pixels of a picture, 0 to 255, in its own resolution."""
-    settle(page)
-    data = page.locator(canvas).evaluate("(c) => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]")
-    return torch.tensor(data[::4], dtype=torch.float32)
-
-
-def as_grey(x):
-    return x.reshape(-1).clamp(0, 1) * 255
-
-
-def close(got, want):
-    return (got - want).abs().max() < 0.51  # one rounding
 
 
 AFTER, BEFORE = ".rg-figure:nth-child(2) canvas", ".rg-figure:nth-child(1) canvas"
@@ -172,13 +118,6 @@ def test_an_explorer_of_an_autoencoder_measures_from_the_mean_code(open_widget, 
 # The latent map
 
 
-def place(page):
-    """The coordinates in the readout."""
-    settle(page)
-    values = page.locator(".rg-readout b").all_text_contents()
-    return [float(v.replace("−", "-")) for v in values[:2]], values[2]
-
-
 def decoded_at(page):
     return as_grey(PCA2.decode(torch.tensor([place(page)[0]])))
 
@@ -261,20 +200,12 @@ def test_the_whole_map_is_decoded_where_asked(open_widget, tmp_path):
     url = static_page(tmp_path, LatentMap(flat, torch.zeros(1, 2), extent=((-1, 1), (-1, 1)), dtype="float32", title="Flat"))
     page = open_widget(url)
     page.get_by_label("show the points").uncheck()
-    # the pixels in the middle of the 15 x 15 cells; the plot's edges are 44, 10, 10 and 40 pixels wide
-    cells = """(c) => {
-      const w = (c.width - 54) / 15, h = (c.height - 50) / 15, g = c.getContext("2d"), middle = (i) => Math.floor(i) + 0.5;
-      return Array.from({ length: 225 }, (_, i) =>
-        [...g.getImageData(44 + middle(i % 15) * w, 10 + middle(i / 15) * h, 1, 1).data]);
-    }"""
-    base = page.locator(".rg-pad canvas").nth(0)
     settle(page)
-    assert torch.tensor(base.evaluate(cells))[:, 3].float().mean() < 50  # not covered yet
+    assert torch.tensor(page.evaluate(TILES))[:, 3].float().mean() < 50  # not covered yet
     page.get_by_label("decode the whole map").check()
-    page.wait_for_function(f"() => ({cells})(document.querySelector('.rg-pad canvas')).every((pixel) => pixel[3] === 255)")
     at = (torch.arange(15) + 0.5) / 15 * 2 - 1
     want = 255 * (0.5 + 0.3 * at[None, :] - 0.15 * at[:, None])  # rows go down
-    assert (torch.tensor(base.evaluate(cells))[:, 0] - want.flatten()).abs().max() < 1.5
+    assert (decoded_tiles(page)[:, 0] - want.flatten()).abs().max() < 1.5
 
 
 def test_one_class_can_be_singled_out(open_widget, latent_map):
@@ -329,34 +260,15 @@ def test_dark_theme_is_followed_at_once(open_widget, latent_map, explorer):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_violation_of_accessibility(open_widget, explorer, latent_map, theme):
-    for url in (explorer, latent_map):
-        page = open_widget(url)
-        page.evaluate("(theme) => { document.documentElement.dataset.theme = theme }", theme)
-        if url == explorer:
-            page.get_by_role("slider", name="number of components used").fill("2")  # some sliders are off
-        settle(page)
-        results = Axe().run(page)
-        assert results.violations_count == 0, results.generate_report()
+    accessible(open_widget(latent_map), theme)
+    page = open_widget(explorer)
+    page.get_by_role("slider", name="number of components used").fill("2")  # some sliders are off
+    accessible(page, theme)
 
 
 def test_no_sideways_scroll_on_a_phone(open_widget, explorer, latent_map):
-    for url in (explorer, latent_map):
-        page = open_widget(url, viewport={"width": 360, "height": 700}, is_mobile=True, has_touch=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        for box in page.locator(".rg button, .rg input[type=range]").all():
-            edges = box.bounding_box()
-            assert edges["x"] >= 0 and edges["x"] + edges["width"] <= 360
+    fits_a_phone(open_widget, explorer, latent_map)
 
 
 def test_everything_can_be_reached_by_keyboard_and_shows_its_focus(open_widget, explorer, latent_map):
-    for url in (explorer, latent_map):
-        page = open_widget(url)
-        wanted = page.locator(".rg :is(button, input:not([type=radio]), [tabindex='0'])").count() + page.locator(".rg input:checked[type=radio]").count()
-        reached = 0
-        for _ in range(wanted):
-            page.keyboard.press("Tab")
-            reached += page.evaluate("""() => {
-              const at = document.activeElement, seen = at.type === "radio" ? at.nextElementSibling : at;
-              return at.closest(".rg") && parseFloat(getComputedStyle(seen).outlineWidth) >= 2 && getComputedStyle(seen).outlineStyle !== "none";
-            }""")
-        assert reached == wanted
+    reached_by_keyboard(open_widget, explorer, latent_map)

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
 from sklearn.datasets import load_digits
-from test_widgets_live import as_grey, close, grey, open_widget, settle, static_page  # noqa: F401: a fixture
+from widget_checks import lively
+from widget_page import accessible, as_grey, close, fits_a_phone, grey, reached_by_keyboard, settle, static_page
 
 from repgen.autoencoder import Autoencoder
 from repgen.concepts import direction, slant, spherical, straight, thickness
@@ -15,17 +15,9 @@ from repgen.widgets import ConceptMixer, Interpolation, Network
 DIGITS = torch.tensor(load_digits().data / 16, dtype=torch.float32)  # (1797, 64)
 NAMES = [f"digit {i}" for i in range(5)]
 PCA9 = PCA(9).fit(DIGITS)
-
-
-def lively(model):
-    """The model with weights and biases that all matter."""
-    generator = torch.Generator().manual_seed(1)
-    for p in model.parameters():
-        p.data = torch.randn(p.shape, generator=generator) * (0.3 if p.ndim == 1 else 2 * p.shape[1] ** -0.5)
-    return model.requires_grad_(False)
-
-
-MODELS = {"autoencoder": lively(Autoencoder((64, 20, 5), torch.nn.Tanh)), "VAE": lively(VAE((64, 20, 4)))}
+MODELS = {"autoencoder": Autoencoder((64, 20, 5), torch.nn.Tanh), "VAE": VAE((64, 20, 4))}
+for model in MODELS.values():
+    lively(model, seed=1, factor=2).requires_grad_(False)
 SCORE = DIGITS.sum(1)
 VECTORS = {"ink": direction(PCA9.encode(DIGITS), SCORE), "left": direction(PCA9.encode(DIGITS), DIGITS.reshape(-1, 8, 8)[:, :, :4].sum((1, 2)))}
 
@@ -155,32 +147,12 @@ def test_the_two_share_the_weights(open_widget, tmp_path):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_violation_of_accessibility(open_widget, between, mixer, theme):
     for url in (between, mixer):
-        page = open_widget(url)
-        page.evaluate("(theme) => { document.documentElement.dataset.theme = theme }", theme)
-        settle(page)
-        assert page.locator(".rg").get_attribute("data-theme") == theme
-        results = Axe().run(page)
-        assert results.violations_count == 0, results.generate_report()
+        accessible(open_widget(url), theme)
 
 
 def test_no_sideways_scroll_on_a_phone(open_widget, between, mixer):
-    for url in (between, mixer):
-        page = open_widget(url, viewport={"width": 360, "height": 700}, is_mobile=True, has_touch=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        for box in page.locator(".rg button, .rg input[type=range], .rg-figure, .rg-live, .rg-film canvas").all():
-            edges = box.bounding_box()
-            assert edges["x"] >= 0 and edges["x"] + edges["width"] <= 360 and edges["width"] > 20
+    fits_a_phone(open_widget, between, mixer)
 
 
 def test_everything_can_be_reached_by_keyboard_and_shows_its_focus(open_widget, between, mixer):
-    for url in (between, mixer):
-        page = open_widget(url)
-        wanted = page.locator(".rg :is(button, input:not([type=radio]))").count() + page.locator(".rg input:checked[type=radio]").count()
-        reached = 0
-        for _ in range(wanted):
-            page.keyboard.press("Tab")
-            reached += page.evaluate("""() => {
-              const at = document.activeElement, seen = at.closest(".rg-thumb") ? at.nextElementSibling : at;
-              return at.closest(".rg") && parseFloat(getComputedStyle(seen).outlineWidth) >= 2 && getComputedStyle(seen).outlineStyle !== "none";
-            }""")
-        assert reached == wanted
+    reached_by_keyboard(open_widget, between, mixer)

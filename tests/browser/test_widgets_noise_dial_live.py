@@ -2,13 +2,13 @@
 
 import re
 
-import numpy as np
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
 from sklearn.datasets import load_digits
-from test_widgets_live import as_grey, close, grey, open_widget, settle, static_page  # noqa: F401: a fixture
 from test_widgets_noise_dial import a_vae
+from widget_page import (
+    accessible, as_grey, at_once, close, decoded_tiles, fits_a_phone, grey, place, reached_by_keyboard, settle, static_page,
+)  # fmt: skip
 
 from repgen.pca import PCA
 from repgen.widgets import LatentMap, NoiseDial
@@ -159,11 +159,12 @@ def test_a_path_is_drawn_by_the_keyboard(open_widget, path_map):
     page.locator(".rg-pad").focus()
     for key in ("Space", "Shift+ArrowRight", "Shift+ArrowRight", "Space", "Shift+ArrowUp", "Space", "Shift+ArrowDown", "Space", "Backspace"):
         page.keyboard.press(key)
-        page.wait_for_timeout(100)  # no hand is faster, and what is said of a place comes 50 ms after the key
     along = torch.arange(12) / 11 * 1.2  # 0.8 to the right, 0.4 up
     want = torch.stack([along.clamp(max=0.8), (along - 0.8).clamp(min=0)], 1)
     assert (frames(page) - want).abs().max() < 0.006
     page.wait_for_function("document.querySelector('[aria-live]').textContent === 'path of 3 corners, 1.20 long'")
+    at_once(page, "ArrowLeft", "Backspace")  # what is said of a place comes 50 ms after the key, and is not the last word
+    page.wait_for_function("document.querySelector('[aria-live]').textContent === 'path of 2 corners, 0.80 long'")
 
 
 def test_a_path_given_is_shown_and_axes_run_by_quantiles(open_widget, tmp_path):
@@ -174,16 +175,14 @@ def test_a_path_given_is_shown_and_axes_run_by_quantiles(open_widget, tmp_path):
     places = []
     for u in (0.1, 0.5, 0.9):
         page.mouse.move(box["x"] + 44 + u * (box["width"] - 54), box["y"] + 10 + u * (box["height"] - 50))
-        settle(page)
-        places.append([float(v.replace("−", "-")) for v in page.locator(".rg-readout b").all_text_contents()[:2]])
+        places.append(place(page)[0])
     q = torch.special.ndtri(torch.tensor([0.1, 0.5, 0.9]))
     assert (torch.tensor(places) - torch.stack([q, -q], 1)).abs().max() < 0.02
     page.mouse.move(5, 5)
     page.locator(".rg-pad").focus()
     for _ in range(3):
         page.keyboard.press("Shift+ArrowUp")  # three tenths of the probability
-    settle(page)
-    assert abs(float(page.locator(".rg-readout b").nth(1).inner_text()) - torch.special.ndtri(torch.tensor(0.8))) < 0.01
+    assert abs(place(page)[0][1] - torch.special.ndtri(torch.tensor(0.8))) < 0.01
 
 
 def test_the_whole_map_is_decoded_at_the_quantiles(open_widget, tmp_path):
@@ -192,16 +191,9 @@ def test_the_whole_map_is_decoded_at_the_quantiles(open_widget, tmp_path):
     page = open_widget(static_page(tmp_path, LatentMap(flat, torch.zeros(1, 2), dtype="float32", prior="normal")))
     page.get_by_label("show the points").uncheck()
     page.get_by_label("decode the whole map").check()
-    cells = """(c) => {
-      const w = (c.width - 54) / 15, h = (c.height - 50) / 15, g = c.getContext("2d"), middle = (i) => Math.floor(i) + 0.5;
-      return Array.from({ length: 225 }, (_, i) =>
-        [...g.getImageData(44 + middle(i % 15) * w, 10 + middle(i / 15) * h, 1, 1).data]);
-    }"""
-    page.wait_for_function(f"() => ({cells})(document.querySelector('.rg-pad canvas')).every((pixel) => pixel[3] === 255)")
     q = torch.special.ndtri((torch.arange(15) + 0.5) / 15)
     want = 255 * torch.sigmoid(0.6 * q[None, :] - 0.3 * q[:, None])
-    got = torch.tensor(np.array(page.locator(".rg-pad canvas").nth(0).evaluate(cells))[:, 0])
-    assert (got - want.flatten()).abs().max() < 2
+    assert (decoded_tiles(page)[:, 0] - want.flatten()).abs().max() < 2
 
 
 # Both
@@ -209,38 +201,18 @@ def test_the_whole_map_is_decoded_at_the_quantiles(open_widget, tmp_path):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_violation_of_accessibility(open_widget, dial, path_map, theme):
-    for url in (dial, path_map):
-        page = open_widget(url)
-        page.evaluate("(theme) => { document.documentElement.dataset.theme = theme }", theme)
-        if url == path_map:
-            page.get_by_role("button", name="Draw a path").click()
-            page.locator(".rg-pad").focus()
-            for key in ("Space", "Shift+ArrowRight", "Space"):
-                page.keyboard.press(key)
-        settle(page)
-        assert page.locator(".rg").get_attribute("data-theme") == theme
-        results = Axe().run(page)
-        assert results.violations_count == 0, results.generate_report()
+    accessible(open_widget(dial), theme)
+    page = open_widget(path_map)
+    page.get_by_role("button", name="Draw a path").click()
+    page.locator(".rg-pad").focus()
+    for key in ("Space", "Shift+ArrowRight", "Space"):
+        page.keyboard.press(key)
+    accessible(page, theme)
 
 
 def test_no_sideways_scroll_on_a_phone(open_widget, dial, path_map):
-    for url in (dial, path_map):
-        page = open_widget(url, viewport={"width": 360, "height": 700}, is_mobile=True, has_touch=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        for box in page.locator(".rg button, .rg input[type=range], .rg-pad, .rg-draws canvas, .rg-plane").all():
-            edges = box.bounding_box()
-            assert edges["x"] >= 0 and edges["x"] + edges["width"] <= 360
+    fits_a_phone(open_widget, dial, path_map)
 
 
 def test_everything_can_be_reached_by_keyboard_and_shows_its_focus(open_widget, dial, path_map):
-    for url in (dial, path_map):
-        page = open_widget(url)
-        wanted = page.locator(".rg :is(button, input:not([type=radio]), [tabindex='0'])").count() + page.locator(".rg input:checked[type=radio]").count()
-        reached = 0
-        for _ in range(wanted):
-            page.keyboard.press("Tab")
-            reached += page.evaluate("""() => {
-              const at = document.activeElement, seen = at.closest(".rg-thumb") ? at.nextElementSibling : at;
-              return at.closest(".rg") && parseFloat(getComputedStyle(seen).outlineWidth) >= 2 && getComputedStyle(seen).outlineStyle !== "none";
-            }""")
-        assert reached == wanted
+    reached_by_keyboard(open_widget, dial, path_map)
