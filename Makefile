@@ -26,7 +26,7 @@ test: $(STAMP) $(BOOK)  ## everything: notebooks, package, exercises, built book
 	@failed=0; \
 	REPGEN_CLAIMS_LOG="$(CURDIR)/_build/claims.jsonl" $(NBVAL) || failed=1; \
 	REPGEN_CLAIMS_LOG="$(CURDIR)/_build/claims.jsonl" REPGEN_BOOK="$(CURDIR)/_build/html" OMP_NUM_THREADS=1 \
-		$(BIN)/python -m pytest -q tests || failed=1; \
+		$(BIN)/python -m pytest -q -n 2 --dist loadfile tests || failed=1; \
 	exit $$failed
 
 test-stand-in: $(STAMP)  ## the notebooks once more, as where no data set can be had

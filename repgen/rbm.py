@@ -54,20 +54,27 @@ class RBM(nn.Module):
             raise ValueError(f"units are one of {', '.join(UNITS)}; got visible={visible!r}, hidden={hidden!r}")
         if k < 1 or chains < 0:
             raise ValueError(f"k counts Gibbs steps, at least 1, and chains are 0 or more; got k={k}, chains={chains}")
-        if centre is not None and (centre.shape != (n_visible,) or not centre.isfinite().all()):
-            raise ValueError(f"centre is the mean image, {n_visible} finite numbers; got shape {tuple(centre.shape)}")
         self.n_visible, self.n_hidden, self.n_code = n_visible, n_hidden, n_hidden
         self.visible, self.hidden, self.k = visible, hidden, k
         self.binarise, self.mean_visible = binarise, mean_visible
         self.weight = nn.Parameter(0.01 * torch.randn(n_visible, n_hidden))
         self.visible_bias = nn.Parameter(torch.zeros(n_visible))
         self.hidden_bias = nn.Parameter(torch.zeros(n_hidden))
-        self.register_buffer("visible_offset", torch.zeros(n_visible) if centre is None else centre.clone())
-        self.register_buffer("hidden_offset", torch.full((n_hidden,), 0.0 if centre is None or hidden != "bernoulli" else 0.5))
-        if centre is not None:  # start where units that know nothing of each other would be
-            self.visible_bias.data = centre.clone() if visible == "gaussian" else centre.clamp(0.001, 0.999).logit()
+        self.register_buffer("visible_offset", torch.zeros(n_visible))
+        self.register_buffer("hidden_offset", torch.zeros(n_hidden))
+        if centre is not None:
+            self.centre_on(centre)
         if chains:
             self.register_buffer("chains", torch.rand(chains, n_visible).round())
+
+    @torch.no_grad()
+    def centre_on(self, mean: Tensor) -> None:
+        """Sets the offsets to the mean image (D,) and 1/2, and b so that units that know nothing of each other have this mean."""
+        if mean.shape != (self.n_visible,) or not mean.isfinite().all():
+            raise ValueError(f"centre is the mean image, {self.n_visible} finite numbers; got shape {tuple(mean.shape)}")
+        self.visible_offset.copy_(mean)
+        self.hidden_offset.fill_(0.5 if self.hidden == "bernoulli" else 0.0)
+        self.visible_bias.copy_(mean if self.visible == "gaussian" else mean.clamp(0.001, 0.999).logit())
 
     def hidden_input(self, v: Tensor) -> Tensor:
         """What the hidden units sum, (N, D) -> (N, H): (v - m) W + c."""
