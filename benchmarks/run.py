@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import sklearn.decomposition
+import sklearn.neural_network
 import torch
 import torchvision
 from PIL import Image
@@ -33,7 +34,7 @@ from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from torch import nn
 
-from repgen import PCA, VAE, fit, load
+from repgen import PCA, RBM, VAE, fit, load
 from repgen.zoo import machine
 
 HERE = Path(__file__).parent
@@ -130,6 +131,19 @@ def loader_loop(data: torch.utils.data.Dataset, device: torch.device, epochs: in
             optimizer.step()
 
 
+def plain_cd(x: torch.Tensor, batch: int) -> None:
+    """An epoch of CD-1 as one would write it by hand: statistics of both phases, no autograd."""
+    weight, b, c = 0.01 * torch.randn(784, 500, device=x.device), torch.zeros(784, device=x.device), torch.zeros(500, device=x.device)
+    for rows in torch.randperm(len(x)).to(x.device).split(batch):
+        v = x[rows]
+        h = torch.sigmoid(v @ weight + c)
+        seen = torch.bernoulli(torch.sigmoid(torch.bernoulli(h) @ weight.T + b))
+        h_seen = torch.sigmoid(seen @ weight + c)
+        weight += 0.1 / len(v) * (v.T @ h - seen.T @ h_seen)
+        b += 0.1 * (v - seen).mean(0)
+        c += 0.1 * (h - h_seen).mean(0)
+
+
 def turns(contenders: dict[str, Callable], rounds: int, device: torch.device) -> dict[str, list[float]]:
     """Seconds of each contender in each round; the first round warms up and is dropped."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
@@ -212,6 +226,14 @@ def main() -> None:
     asked = {"plain loop over slices": 0.95, "DataLoader, one image at a time": 3.0, "pythae's trainer": 1.5}
     work = f"an epoch of a VAE 784-400-20, batch {BATCH}, Adam"
     rows += compare(work, "repgen.fit of repgen.VAE, bar on", training, n, args.rounds, device, asked)
+
+    machines = {
+        "repgen.fit of repgen.RBM, bar on": lambda: fit(RBM().to(device), x, epochs=1, batch_size=100, lr=0.1, optimizer="sgd"),
+        "plain loop without autograd": lambda: plain_cd(x, 100),
+        "scikit-learn, BernoulliRBM": lambda: sklearn.neural_network.BernoulliRBM(500, batch_size=100, n_iter=1).fit(flat),
+    }
+    asked = {"plain loop without autograd": 1.0, "scikit-learn, BernoulliRBM": 1.8}
+    rows += compare("an epoch of an RBM 784-500, one Gibbs step, batch 100", "repgen.fit of repgen.RBM, bar on", machines, n, args.rounds, device, asked)
 
     here = machine(device) | {"threads": torch.get_num_threads()}
     record = {

@@ -78,11 +78,11 @@ class RBM(nn.Module):
 
     def hidden_input(self, v: Tensor) -> Tensor:
         """What the hidden units sum, (N, D) -> (N, H): (v - m) W + c."""
-        return torch.addmm(self.hidden_bias - self.visible_offset @ self.weight, v, self.weight)
+        return torch.addmm(self.hidden_bias, v - self.visible_offset, self.weight)
 
     def visible_input(self, h: Tensor) -> Tensor:
         """What the visible units sum, (N, H) -> (N, D): (h - l) W^T + b."""
-        return torch.addmm(self.visible_bias - self.weight @ self.hidden_offset, h, self.weight.T)
+        return torch.addmm(self.visible_bias, h - self.hidden_offset, self.weight.T)
 
     def energy(self, v: Tensor, h: Tensor) -> Tensor:
         """E(v, h), (N,), in nats."""
@@ -136,27 +136,29 @@ class RBM(nn.Module):
     def loss(self, x: Tensor, generator: torch.Generator | None = None) -> ContrastiveDivergence | Tensor:
         """The batch mean of E(v, <h>) over data less that over the chains' ends, <h> = E[h|v] held constant.
 
-        Its gradient is that of the free energies' difference: -<v h>_data + <v h>_chain for W
-        (Hinton 2002, eq. 5), at the price of five matrix products. Its value measures nothing.
+        The energy is linear in W, b and c, so that the gap is their product with the difference of
+        two statistics, and the difference is its gradient: -<v h>_data + <v h>_chain for W (Hinton
+        2002, eq. 5). Its value measures nothing.
         """
-        v = self.drawn(pixels(x, self.n_visible), generator)
-        data, h = self._phase(v)
-        if "chains" in self._buffers:
-            end = self.gibbs(self.chains, self.k, generator)
-            if self.training:
-                self.chains.copy_(end)
-            return data.mean() - self._phase(end)[0].mean()
         with torch.no_grad():
-            seen = self.visible_given_hidden(_draw(h, self.hidden, generator))
-            end = seen if self.mean_visible and self.k == 1 else _draw(seen, self.visible, generator)
-            end = self.gibbs(end, self.k - 1, generator)
-        return ContrastiveDivergence(data.mean() - self._phase(end)[0].mean(), (seen - v).square().sum(1).mean())
-
-    def _phase(self, v: Tensor) -> tuple[Tensor, Tensor]:
-        """E(v, <h>) less a term that is the same for all v, (N,), and <h>, (N, H), through which no gradient flows."""
-        total = self.hidden_input(v)
-        h = _mean(total.detach(), self.hidden)
-        return _own(v, self.visible_bias, self.visible) - (total * (h - self.hidden_offset)).sum(1), h
+            v = self.drawn(pixels(x, self.n_visible), generator)
+            h = self.hidden_given_visible(v)
+            if "chains" in self._buffers:
+                end = self.gibbs(self.chains, self.k, generator)
+                if self.training:
+                    self.chains.copy_(end)
+            else:
+                seen = self.visible_given_hidden(_draw(h, self.hidden, generator))
+                end = seen if self.mean_visible and self.k == 1 else _draw(seen, self.visible, generator)
+                end = self.gibbs(end, self.k - 1, generator)
+            h_end = self.hidden_given_visible(end)
+            dW = (end - self.visible_offset).T @ (h_end - self.hidden_offset)  # (D, H)
+            dW.addmm_((v - self.visible_offset).T, h - self.hidden_offset, alpha=-1 / len(v), beta=1 / len(end))
+            db, dc = end.mean(0) - v.mean(0), h_end.mean(0) - h.mean(0)
+        gap = self.weight.flatten().dot(dW.flatten()) + self.visible_bias @ db + self.hidden_bias @ dc
+        if "chains" in self._buffers:
+            return gap
+        return ContrastiveDivergence(gap, (seen - v).square().sum(1).mean())
 
     def drawn(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """x as it is, or with ``binarise`` a draw of black and white pixels with these probabilities."""
@@ -165,7 +167,7 @@ class RBM(nn.Module):
 
 def flip(p: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """1 with probability p, else 0, of p's shape; on a CPU twice as fast as torch.bernoulli."""
-    return (torch.rand(p.shape, generator=generator, dtype=p.dtype, device=p.device) < p).to(p.dtype)
+    return torch.rand(p.shape, generator=generator, dtype=p.dtype, device=p.device).lt_(p)
 
 
 def _own(x: Tensor, bias: Tensor, units: str) -> Tensor:
