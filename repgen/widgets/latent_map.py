@@ -106,7 +106,7 @@ class LatentMap(Widget):
         left.plot(*np.reshape(self.path, (-1, 2)).T, color="black", linewidth=2)
         left.set(xlabel=self.axis_labels[0], ylabel=self.axis_labels[1])
         sheet = self._tiles.permute(0, 2, 1, 3).reshape(9 * self.shape[0], -1)  # (9, 9, H, W) -> (9 H, 9 W)
-        right.imshow(sheet.clamp(0, 1).numpy(), cmap="gray")
+        right.imshow(sheet.clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1)
         right.set(xticks=[], yticks=[], title="what the map decodes to")
 
     def __repr__(self):
