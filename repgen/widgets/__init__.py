@@ -3,16 +3,18 @@
 A new widget is a subclass of `base.Widget` (its traits, its checks, `still`) and one script beside it
 with `export default { render }`, which finds forward.js (`loadNetwork`) and common.js (elements,
 slider rows, pictures, the theme) before itself in the same module, and the styles in widget.css.
-One that passes whole images through autoencoders is a subclass of `reconstruct.Reconstruction`.
+One that starts from whole images finds reconstruct.js there, too, where it asks for it (`base.script`);
+one that passes them through autoencoders is a subclass of `reconstruct.Reconstruction`.
 """
 
 from repgen.widgets.component_explorer import ComponentExplorer
 from repgen.widgets.concept_mixer import ConceptMixer
 from repgen.widgets.corrupt_and_repair import CorruptAndRepair
 from repgen.widgets.draw_and_reconstruct import DrawAndReconstruct
+from repgen.widgets.gibbs import Gibbs
 from repgen.widgets.interpolation import Interpolation
 from repgen.widgets.latent_map import LatentMap
 from repgen.widgets.network import Network
 from repgen.widgets.noise_dial import NoiseDial
 
-__all__ = ["ComponentExplorer", "ConceptMixer", "CorruptAndRepair", "DrawAndReconstruct", "Interpolation", "LatentMap", "Network", "NoiseDial"]
+__all__ = ["ComponentExplorer", "ConceptMixer", "CorruptAndRepair", "DrawAndReconstruct", "Gibbs", "Interpolation", "LatentMap", "Network", "NoiseDial"]
