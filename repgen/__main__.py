@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--batch-size", type=int, help="examples a step, over all processes together")
     train.add_argument("--lr", type=float, help="learning rate")
     train.add_argument("--seed", type=int, default=0, help="of weights, order and noise (default 0)")
+    train.add_argument("--repeat", type=int, metavar="SEED", help="train with another seed and add its metrics to the record")
     train.add_argument("--device", help="cpu, cuda, cuda:1, mps (default: a GPU where there is one)")
     train.add_argument("--out", type=Path, default=zoo.FOLDER, metavar="FOLDER", help="default: the package's zoo")
     train.add_argument("--checkpoint", type=Path, metavar="FILE", help="written every epoch; gone on from if there")
@@ -73,6 +74,11 @@ def train(args: argparse.Namespace) -> None:
         options["resume"] = False
     device = parallel.start(args.device)
     try:
+        if args.repeat is not None:
+            record = zoo.repeat(args.name, args.repeat, folder=args.out, device=device, progress=not args.quiet, **options)
+            if parallel.rank_and_world()[0] == 0:
+                print(f"{args.name}, seed {args.repeat}: {_metrics(record['repeats'][str(args.repeat)]['metrics'])}")
+            return
         record = zoo.train(
             args.name, folder=args.out, device=device, seed=args.seed, force=args.force,
             progress=not args.quiet, **options,
@@ -84,9 +90,12 @@ def train(args: argparse.Namespace) -> None:
 
 
 def summary(record: dict) -> str:
-    metrics = ", ".join(f"{name} {value:.5g}" for name, value in record["metrics"].items())
     size = f"{record['parameters']:,} parameters, {record['bytes'] / 1e6:.2f} MB ({record['dtype']})"
-    return f"{metrics}; {record['epochs']} epochs in {record['seconds']:.0f} s; {size}"
+    return f"{_metrics(record['metrics'])}; {record['epochs']} epochs in {record['seconds']:.0f} s; {size}"
+
+
+def _metrics(metrics: dict) -> str:
+    return ", ".join(f"{name} {value:.5g}" for name, value in metrics.items())
 
 
 def show_zoo(args: argparse.Namespace) -> None:

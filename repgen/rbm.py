@@ -1,5 +1,6 @@
 """Restricted Boltzmann machines: two layers that see each other and not themselves."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -64,8 +65,7 @@ class RBM(nn.Module):
         self.register_buffer("hidden_offset", torch.zeros(n_hidden))
         if centre is not None:
             self.centre_on(centre)
-        if chains:
-            self.register_buffer("chains", torch.rand(chains, n_visible).round())
+        self.register_buffer("chains", torch.rand(chains, n_visible).round() if chains else None)
 
     @torch.no_grad()
     def centre_on(self, mean: Tensor) -> None:
@@ -117,7 +117,11 @@ class RBM(nn.Module):
 
     def sample_visible(self, h: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """A draw of v given h, (N, D)."""
-        return _draw(self.visible_given_hidden(h), self.visible, generator)
+        return self.draw_visible(self.visible_given_hidden(h), generator)
+
+    def draw_visible(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """A draw of visible units with these means, (N, D)."""
+        return _draw(mean, self.visible, generator)
 
     @torch.no_grad()
     def gibbs(self, v: Tensor, k: int = 1, generator: torch.Generator | None = None) -> Tensor:
@@ -130,7 +134,7 @@ class RBM(nn.Module):
     def sample(self, n: int, generator: torch.Generator | None = None, steps: int = 1000) -> Tensor:
         """n fantasies (n, D): the means of the visible units after ``steps`` Gibbs steps from noise."""
         noise = torch.full((n, self.n_visible), 0.5, dtype=self.weight.dtype, device=self.weight.device)
-        v = self.gibbs(_draw(noise, self.visible, generator), steps, generator)
+        v = self.gibbs(self.draw_visible(noise, generator), steps, generator)
         return self.visible_given_hidden(self.sample_hidden(v, generator))
 
     def loss(self, x: Tensor, generator: torch.Generator | None = None) -> ContrastiveDivergence | Tensor:
@@ -143,20 +147,20 @@ class RBM(nn.Module):
         with torch.no_grad():
             v = self.drawn(pixels(x, self.n_visible), generator)
             h = self.hidden_given_visible(v)
-            if "chains" in self._buffers:
+            if self.chains is not None:
                 end = self.gibbs(self.chains, self.k, generator)
                 if self.training:
                     self.chains.copy_(end)
             else:
                 seen = self.visible_given_hidden(_draw(h, self.hidden, generator))
-                end = seen if self.mean_visible and self.k == 1 else _draw(seen, self.visible, generator)
+                end = seen if self.mean_visible and self.k == 1 else self.draw_visible(seen, generator)
                 end = self.gibbs(end, self.k - 1, generator)
             h_end = self.hidden_given_visible(end)
             dW = (end - self.visible_offset).T @ (h_end - self.hidden_offset)  # (D, H)
             dW.addmm_((v - self.visible_offset).T, h - self.hidden_offset, alpha=-1 / len(v), beta=1 / len(end))
             db, dc = end.mean(0) - v.mean(0), h_end.mean(0) - h.mean(0)
         gap = self.weight.flatten().dot(dW.flatten()) + self.visible_bias @ db + self.hidden_bias @ dc
-        if "chains" in self._buffers:
+        if self.chains is not None:
             return gap
         return ContrastiveDivergence(gap, (seen - v).square().sum(1).mean())
 
@@ -178,7 +182,7 @@ def _log_sum(total: Tensor, bias: Tensor, units: str) -> Tensor:
     """log of the sum (Bernoulli) or the integral (Gaussian) over units that are pulled by total - bias."""
     if units == "bernoulli":
         return F.softplus(total).sum(1)
-    return 0.5 * (total.square() - bias.square()).sum(1) + 0.5 * len(bias) * torch.log(torch.tensor(2 * torch.pi, dtype=bias.dtype))
+    return 0.5 * (total.square() - bias.square()).sum(1) + 0.5 * len(bias) * math.log(2 * math.pi)
 
 
 def _mean(total: Tensor, units: str) -> Tensor:

@@ -22,8 +22,11 @@ from torch import Tensor, nn
 
 from repgen import parallel, recipes
 from repgen.checkpoint import write_whole
+from repgen.narrow import narrow, widen
 
 FOLDER = Path(__file__).parent / "zoo"
+FORMS = {"int8": 5e-3, "float16": 1e-3}  # what a metric may change by, as a share, where weights are stored so
+LARGE = 1_000_000  # numbers in a model that is worth int8
 
 
 class ZooError(Exception):
@@ -77,9 +80,8 @@ def load(name: str, device: torch.device | str = "cpu", folder: Path | str = FOL
             f"{found[:12]}..., {expected[:12]}... on record; {_again(name)}"
         )
     model = _build(recipe(name), seed=0)
-    weights = {key: _widened(value) for key, value in safetensors.torch.load(data).items()}
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict(widen(safetensors.torch.load(data)))
     except RuntimeError as error:
         raise ZooError(f"the weights {path} do not fit the model of their recipe: {error}") from error
     return model.to(device).eval()
@@ -97,7 +99,8 @@ def train(
     """Trains a model by its recipe, writes weights and record into folder, returns the record.
 
     ``options`` go to ``fit`` in place of the recipe's own. Weights are stored as float16 if that
-    changes no metric by more than a thousandth, and the metrics are those of what is stored.
+    changes no metric by more than a thousandth, those of large models as int8 (``repgen.narrow``)
+    if by no more than five thousandths; the metrics are those of what is stored.
     Raises ZooError, before training, if the data are a stand-in (unless ``force``) or the folder
     cannot be written.
     """
@@ -129,19 +132,53 @@ def train(
     return parallel.first(lambda: _write(folder, name, model.eval(), lambda m: steps.measure(m, *data), about))
 
 
-def _write(folder: Path, name: str, model: nn.Module, measure, about: dict) -> dict:
-    narrow = {key: _narrowed(value) for key, value in model.state_dict().items()}
-    rounded = copy.deepcopy(model)
-    rounded.load_state_dict({key: _widened(value) for key, value in narrow.items()})
+def repeat(name: str, seed: int, *, folder: Path | str = FOLDER, device: torch.device | str = "cpu", **options) -> dict:
+    """Trains a model of the zoo once more from another seed and adds its metrics to the record, under "repeats".
+
+    The weights on record stay; ``options`` (progress, checkpoint, resume) go to ``fit``. Raises
+    ZooError for a model that has no record yet, the seed of the record itself, other settings than
+    the recipe's, and stand-in data.
+    """
+    folder, device, steps = Path(folder), torch.device(device), recipe(name)
+    if seed == record(name, folder)["seed"]:
+        raise ZooError(f"seed {seed} is that of {name} itself; name another")
+    if changed := sorted(set(options) - {"progress", "checkpoint", "resume"}):
+        raise ZooError(f"a repetition keeps the recipe's settings, found {', '.join(changed)}")
+    data = steps.data(device)
+    if any(part.stand_in for part in data):
+        raise ZooError(f"the data of {name} are not here, and what a stand-in gives is no repetition")
+    parallel.first(lambda: _check_writable(folder))
+    model = _build(steps, seed).to(device)
+    history = steps.train(model, *data, seed=seed, **options)
     with torch.no_grad():
-        full, half = measure(model), measure(rounded)
-    kept = all(abs(half[key] - full[key]) <= 1e-3 * abs(full[key]) for key in full)
-    weights = narrow if kept else model.state_dict()
+        metrics = steps.measure(model.eval(), *data)
+
+    def add() -> dict:
+        about = record(name, folder)
+        about["repeats"] = about.get("repeats", {}) | {str(seed): {"metrics": metrics, "seconds": round(history.seconds, 1)}}
+        write_whole(folder / f"{name}.json", lambda file: file.write(json.dumps(about, indent=1).encode() + b"\n"))
+        return about
+
+    return parallel.first(add)
+
+
+def _write(folder: Path, name: str, model: nn.Module, measure, about: dict) -> dict:
+    state = {key: value.detach() for key, value in model.state_dict().items()}
+    large = sum(p.numel() for p in model.parameters()) > LARGE
+    rounded = copy.deepcopy(model)
+    with torch.no_grad():
+        full = measure(model)
+        for form in ("int8", "float16", "float32") if large else ("float16", "float32"):
+            weights = narrow(state, form)
+            rounded.load_state_dict(widen(weights))
+            metrics = full if form == "float32" else measure(rounded)
+            if all(abs(metrics[key] - full[key]) <= FORMS.get(form, 0) * abs(full[key]) for key in full):
+                break
     data = safetensors.torch.save({key: value.cpu().contiguous().clone() for key, value in weights.items()})
     about = about | {
-        "metrics": half if kept else full,
+        "metrics": metrics,
         "metrics_in_float32": full,
-        "dtype": "float16" if kept else "float32",
+        "dtype": form,
         "parameters": sum(p.numel() for p in model.parameters()),
         "bytes": len(data),
         "sha256": hashlib.sha256(data).hexdigest(),
@@ -170,14 +207,6 @@ def _build(steps: ModuleType, seed: int) -> nn.Module:
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(seed)
         return steps.build()
-
-
-def _narrowed(value: Tensor) -> Tensor:
-    return value.half() if value.is_floating_point() else value
-
-
-def _widened(value: Tensor) -> Tensor:
-    return value.float() if value.is_floating_point() else value
 
 
 def _check_writable(folder: Path) -> None:

@@ -1,26 +1,32 @@
 """Named data sets: the real files against the standard loaders, and everything that can go wrong with them."""
 
 import http.server
+import io
 import pickle
 import socket
+import tarfile
 import threading
 import types
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sklearn.datasets
 import sklearn.datasets._olivetti_faces as olivetti
+import sklearn.datasets._twenty_newsgroups as newsgroups
 import torch
 import torchvision.datasets.mnist as vision
 from scipy.io import savemat
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
-from repgen import data, files
+from repgen import data, files, posts
 from repgen.data import DataError, check, load
 
 NAMES = tuple(data._SETS)
 TRAIN_LABELS = "MNIST/raw/train-labels-idx1-ubyte"
 FACES = "sklearn/olivetti_py3.pkz"
+NEWS = "sklearn/20news-bydate_py3.pkz"
 EXACT = "donot_use_mm_for_euclid_dist"  # so that equal rows are at distance zero
 
 
@@ -61,7 +67,7 @@ def test_every_set_is_float32_images_in_range_or_points_and_splits_differ(name, 
         assert d.name == name and d.origin and str(files.root()) not in repr(d)
         assert d.x.ndim == 2 or (d.x.ndim == 4 and d.x.min() >= 0 and d.x.max() <= 1)
         assert d.labels is None or (d.labels.dtype == torch.int64 and d.labels.shape == (len(d.x),))
-        assert d.stand_in == (name in ("mnist", "faces", "face_patches"))
+        assert d.stand_in == (name in ("mnist", "faces", "face_patches", "newsgroups"))
         moved = d.to("meta")
         assert moved.x.device.type == "meta" and (d.labels is None or moved.labels.device.type == "meta")
     again = load(name, split, "meta", **options), load(name, split, **options)
@@ -113,6 +119,49 @@ def test_face_patches_come_from_the_people_of_their_split(real, monkeypatch):
     for split, people in (("train", range(30)), ("validation", range(30)), ("test", range(30, 40))):
         grey.seen = (load("face_patches", split, n=2000).x[:, 0, 12, 12] * 40).round().int().unique().tolist()
         assert grey.seen == list(people)
+
+
+@pytest.mark.parametrize("real", ["newsgroups"], indirect=True)
+def test_newsgroups_are_scikit_learns_posts_counted_as_scikit_learn_counts(real):
+    stop = [*ENGLISH_STOP_WORDS, *posts.FRAGMENTS]
+    vectorizer = CountVectorizer(stop_words=stop, token_pattern="[a-z]{2,}")
+    for split, total in (("train", 11_314), ("test", 7_532)):
+        theirs = sklearn.datasets.fetch_20newsgroups(
+            data_home=real / "sklearn", subset=split, remove=("headers", "footers", "quotes"), download_if_missing=False
+        )
+        if split == "train":
+            found = vectorizer.fit_transform(theirs.data)
+            seen, names = np.asarray((found > 0).sum(0))[0], vectorizer.get_feature_names_out()
+            chosen = np.sort(np.lexsort((names, -seen))[:2000])
+        counts = torch.from_numpy(vectorizer.transform(theirs.data)[:, chosen].toarray()).float()
+        some = counts.sum(1) > 0
+        ours = load("newsgroups", split)
+        assert ours.words == tuple(names[chosen]) and ours.classes == tuple(theirs.target_names)
+        assert len(theirs.data) == total and torch.equal(ours.labels, torch.from_numpy(theirs.target)[some])
+        assert torch.equal(posts.counts_of(ours.x), counts[some].clamp(max=15)) and 0.95 < some.float().mean() < 0.98
+        assert not ours.stand_in and ours.x.max() == 1 and ours.to("cpu").words == ours.words
+
+
+def test_words_by_hand():
+    texts = ["Dogs don't bark; DOGS run, x2y.", "A dog? dogs!", "cats run, cats bark", ""]
+    assert posts.words_of(texts[0]) == ["dogs", "don", "bark", "dogs", "run"]
+    assert posts.commonest(texts, 3) == ("bark", "dogs", "run")  # each in two posts; "don" is a fragment
+    assert posts.commonest(texts, 4) == ("bark", "cats", "dogs", "run")  # "cats" before "dog", in one post each
+    counts = posts.count(texts, ("dogs", "run"))
+    assert counts.tolist() == [[2, 1], [1, 0], [0, 1], [0, 0]]
+    assert torch.allclose(posts.scaled(torch.tensor([0.0, 1, 3, 7, 15, 800])), torch.tensor([0, 0.25, 0.5, 0.75, 1, 1]))
+    every = torch.arange(16.0)
+    assert torch.equal(posts.counts_of(posts.scaled(every)), every)
+
+
+def test_posts_that_stand_in_have_the_topics_that_they_were_made_with():
+    counts, groups, words = posts.generated(4000, 400, torch.Generator().manual_seed(0))
+    assert counts.shape == (4000, 400) and len(set(words)) == 400 and set(groups.tolist()) == set(range(20))
+    assert counts.sum(1).min() >= 10 and counts.sum(1).max() <= 60
+    owner = torch.tensor([posts.GROUPS.index(w.rsplit("-", 1)[0]) if not w.startswith("common-") else -1 for w in words])
+    own = (counts * (owner == groups[:, None])).sum() / counts.sum()
+    following = (counts * (owner == (groups[:, None] + 1) % 20)).sum() / counts.sum()
+    assert own == pytest.approx(0.3, abs=0.01) and following == pytest.approx(0.1, abs=0.01)
 
 
 def test_digits_are_scikit_learns_at_their_own_size_and_fill_the_frame_at_others():
@@ -169,6 +218,8 @@ def test_rotating_digit_is_one_digit_all_the_way_round():
         (lambda: load("moons", noise="much"), ["noise", "'much'"]),
         (lambda: load("rotating_digit", digit=10), ["digit", "0 to 9", "10"]),
         (lambda: load("natural_patches", size=161), ["size", "1 to 160"]),
+        (lambda: load("newsgroups", words=99), ["words", "100 to 20000", "99"]),
+        (lambda: load("newsgroups", "all"), ["split of newsgroups", "train, test"]),
         (lambda: data.fetch("facse"), ["Did you mean 'faces'?"]),
         (lambda: data.verify("curve"), ["Did you mean 'curves'?"]),
     ],
@@ -347,6 +398,50 @@ def test_scikit_learns_own_conversion_of_the_faces_is_recognised_by_its_note(emp
         load("faces")
 
 
+def archive(train, test) -> bytes:
+    """The newsgroups' archive with these posts: {group: text} each."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for folder, texts in (("20news-bydate-train", train), ("20news-bydate-test", test)):
+            for i, (group, text) in enumerate(texts.items()):
+                entry = tarfile.TarInfo(f"{folder}/{group}/{i}")
+                entry.size = len(text)
+                tar.addfile(entry, io.BytesIO(text.encode()))
+    return packed.getvalue()
+
+
+HEADER = "From: someone\nSubject: zebra\n\n"
+TRAIN_POSTS = {"alt.atheism": HEADER + "the sky, sky", "sci.space": HEADER + "Rocket the\nsky", "sci.med": HEADER + "the"}
+TEST_POSTS = {"alt.atheism": HEADER + "sky sky\nSKY comet", "sci.space": HEADER + "comet", "sci.med": HEADER + "> sky\nrocket"}
+
+
+def test_scikit_learns_own_conversion_of_the_newsgroups_is_recognised_and_counted(empty, monkeypatch):
+    """Its conversion runs for real here, on an archive of six posts."""
+
+    def remote(metadata, dirname, **_):
+        return put(Path(dirname) / metadata.filename, archive(TRAIN_POSTS, TEST_POSTS))
+
+    monkeypatch.setattr(files, "_reach", lambda urls: None)
+    monkeypatch.setattr(newsgroups, "_fetch_remote", remote)
+    assert data.fetch("newsgroups") == data.verify("newsgroups") == [empty / NEWS]
+    assert sorted(p.name for p in empty.rglob("*")) == [Path(NEWS).name, Path(NEWS).name + ".md5", "sklearn"]
+    train, test = load("newsgroups"), load("newsgroups", "test")
+    assert not train.stand_in and train.words == test.words == ("rocket", "sky")  # no headers, no stop words
+    assert sorted(posts.counts_of(train.x).tolist()) == [[0, 2], [1, 1]]  # nothing is left of the third post
+    assert sorted(posts.counts_of(test.x).tolist()) == [[0, 3], [1, 0]]  # nor of "comet", nor of what was quoted
+
+
+def test_a_download_of_the_newsgroups_that_is_cut_short_leaves_nothing(empty, monkeypatch, capsys):
+    def remote(metadata, dirname, **_):
+        return put(Path(dirname) / metadata.filename, archive(TRAIN_POSTS, TEST_POSTS)[:-200])
+
+    monkeypatch.setattr(files, "_reach", lambda urls: None)
+    monkeypatch.setattr(newsgroups, "_fetch_remote", remote)
+    assert load("newsgroups").stand_in and list(empty.rglob("*")) == []
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("newsgroups: not found") and "topic model stand in" in line and "digits" not in line
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_HEAD(self):
         self.send_error(404)
@@ -412,8 +507,9 @@ def test_nothing_is_unpickled_before_its_checksum_is_right(empty, tmp_path):
             return Path.touch, (tmp_path / "sprung",)
 
     put(empty / FACES, pickle.dumps(Trap()))
-    for name in ("faces", "face_patches"):
-        with pytest.raises(DataError, match="olivetti_py3.pkz is damaged"):
+    put(empty / NEWS, zlib.compress(pickle.dumps(Trap())))
+    for name, file in (("faces", FACES), ("face_patches", FACES), ("newsgroups", NEWS)):
+        with pytest.raises(DataError, match=f"{Path(file).name} is damaged"):
             load(name)
     assert not (tmp_path / "sprung").exists()
     pickle.loads((empty / FACES).read_bytes())
@@ -455,7 +551,7 @@ def test_root(monkeypatch, tmp_path):
 def test_status_has_a_row_for_every_name_and_fetch_and_verify_nothing_to_do_without_files(empty):
     rows = {row.name: row for row in data.status()}
     assert tuple(rows) == NAMES
-    assert {name for name, row in rows.items() if row.state == "missing"} == {"mnist", "faces", "face_patches"}
+    assert {name for name, row in rows.items() if row.state == "missing"} == {"mnist", "faces", "face_patches", "newsgroups"}
     assert rows["digits"].where == "scikit-learn" and rows["ring"].state == "generated" and rows["faces"].size == 0
     assert "fetch mnist" in rows["mnist"].note and not empty.exists()
     assert data.fetch("ring") == data.verify("digits") == []

@@ -9,6 +9,7 @@ from torch import distributions, nn
 from repgen import IWAE, VAE, fit
 from repgen.losses import gaussian_kl, gaussian_nll
 from repgen.metrics import principal_angles
+from repgen.recipes.vae_mnist import WARM_UP, PatientVAE
 from repgen.vae import ELBO, Posterior
 
 
@@ -193,3 +194,50 @@ def test_input_of_the_wrong_size_is_refused(small):
         IWAE((12, 3), k=0)
     with pytest.raises(ValueError, match=r"x must lie in \[0, 1\]"):
         small.elbo(BINARY * 2)
+
+
+class TestPatientVAE:
+    """The recipe's own loss: the bound's gradient on average, and none of its noise where q is exact."""
+
+    def net(self):
+        torch.manual_seed(0)
+        net = PatientVAE((5, 4, 2), nn.Tanh, binarise=False).double()
+        net.drawn = lambda x, generator=None: x
+        net.steps.fill_(10**9)  # the KL term counts in full
+        return net
+
+    def gradient(self, net, loss):
+        net.zero_grad()
+        loss.total.backward()
+        return torch.cat([p.grad.flatten() for p in net.parameters()])
+
+    def test_mean_gradient_is_that_of_the_bound(self):
+        net, generator = self.net(), torch.Generator().manual_seed(1)
+        x = torch.rand(1, 5, generator=generator, dtype=torch.float64).round().expand(40_000, -1)
+        bound = ELBO(*(term.mean() for term in net.elbo(x, generator)))
+        ours, expected = self.gradient(net, net.loss(x, generator)), self.gradient(net, bound)
+        assert (ours - expected).abs().max() < 0.02 < 0.5 < expected.abs().max()
+
+    def test_no_noise_where_the_posterior_is_exact(self):
+        net = self.net()
+        with torch.no_grad():
+            for part in (net.decoder[0], net.encoder[-1]):  # z says nothing, and q is the prior
+                part.weight.zero_(), part.bias.zero_()
+        x, generator = torch.ones(3, 5, dtype=torch.float64), torch.Generator().manual_seed(0)
+        net.zero_grad()
+        net.loss(x, generator).total.backward()
+        assert all(p.grad.abs().max() < 1e-12 for p in net.encoder.parameters())
+
+    def test_the_kl_term_comes_in_slowly(self):
+        net, x = self.net(), torch.ones(3, 5, dtype=torch.float64)
+        net.steps.fill_(WARM_UP // 4)
+        g = lambda: torch.Generator().manual_seed(0)  # noqa: E731
+        quarter = net.loss(x, g())
+        assert net.steps == WARM_UP // 4 + 1
+        net.steps.fill_(10**9)
+        full = net.loss(x, g())
+        drawn_kl = full.total - full.reconstruction
+        torch.testing.assert_close(quarter.total - quarter.reconstruction, drawn_kl / 4)
+        net.eval()
+        held_out = net.loss(x, g())
+        torch.testing.assert_close(held_out.total, held_out.reconstruction + held_out.kl)

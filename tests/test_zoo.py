@@ -14,6 +14,7 @@ from torch import nn
 from repgen import PCA, Data, fit, zoo
 from repgen.corruption import salt_and_pepper
 from repgen.metrics import reconstruction_error
+from repgen.narrow import narrow, widen
 from repgen.zoo import ZooError
 
 
@@ -35,7 +36,7 @@ def test_shipped_models_give_the_metrics_on_record(name):
     assert sum(p.numel() for p in model.parameters()) == record["parameters"]
     assert all(p.dtype == torch.float32 for p in model.parameters()) and not model.training
     for key, value in record["metrics"].items():
-        assert value == pytest.approx(record["metrics_in_float32"][key], rel=1e-3)
+        assert value == pytest.approx(record["metrics_in_float32"][key], rel=zoo.FORMS.get(record["dtype"], 0))
     steps = zoo.recipe(name)
     data = steps.data("cpu")
     if any(d.stand_in for d in data):
@@ -90,14 +91,14 @@ def test_the_small_nets_do_what_they_are_for():
 
 
 class Scale(nn.Module):
-    def __init__(self, start=0.1):
+    def __init__(self, start=0.1, shape=(3,)):
         super().__init__()
-        self.w = nn.Parameter(torch.full((3,), start))
+        self.w = nn.Parameter(torch.full(shape, start))
         self.register_buffer("count", torch.tensor(7))
         self.tied = self.w  # safetensors stores no tensor twice: load must bring it back
 
     def loss(self, x, generator=None):
-        return (self.w - x).square().sum(1).mean()
+        return (self.w - x[:, None]).square().flatten(1).sum(1).mean()
 
 
 def recipe(monkeypatch, measure, start=0.1, stand_in=False):
@@ -156,6 +157,51 @@ def test_weights_stay_float32_where_float16_loses_something(measure, start, tmp_
     assert record["dtype"] == "float32" and record["metrics"] == record["metrics_in_float32"]
     model = zoo.load("vector", folder=tmp_path)
     assert measure(model, None) == record["metrics"]
+
+
+def test_large_models_are_int8_where_that_loses_little(tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "LARGE", 2)
+    recipe(monkeypatch, lambda model, thirds: {"longest": model.w.norm().item()})
+    monkeypatch.setattr(zoo.recipe("vector"), "build", lambda: Scale(0.1, (2, 3)))
+    record = zoo.train("vector", folder=tmp_path)
+    stored = safetensors.torch.load_file(tmp_path / "vector.safetensors")
+    assert record["dtype"] == "int8" and stored["w"].dtype == torch.int8 and stored["w"].abs().max() == 127
+    row = torch.tensor([1 / 3, 2 / 3, 0.5])
+    expected = (row / row.max() * 127).round() / 127 * row.max()
+    torch.testing.assert_close(zoo.load("vector", folder=tmp_path).w, expected.expand(2, 3), rtol=1e-5, atol=0)
+    monkeypatch.setitem(zoo.FORMS, "int8", 1e-6)  # nothing may be lost: the next form is taken
+    assert zoo.train("vector", folder=tmp_path)["dtype"] == "float16"
+
+
+def test_a_row_is_off_by_half_a_step_at_most():
+    w = torch.randn(50, 40, generator=torch.Generator().manual_seed(0)) * torch.logspace(-6, 6, 50)[:, None]
+    back = widen(narrow({"w": w, "b": w[0], "n": torch.tensor(3), "none": torch.zeros(2, 2)}, "int8"))
+    assert ((back["w"] - w).abs() <= w.abs().amax(1, keepdim=True) / 253.9).all()
+    assert torch.equal(back["b"], w[0].half().float()) and back["n"] == 3 and not back["none"].any()
+    with pytest.raises(ValueError, match="not 'int4'"):
+        narrow({"w": w}, "int4")
+
+
+def test_repeats_add_metrics_and_leave_the_weights(made):
+    record, folder = made
+    before = (folder / "vector.safetensors").read_bytes()
+    added = zoo.repeat("vector", 3, folder=folder)
+    alone = zoo.train("vector", folder=folder / "other", seed=3)["metrics_in_float32"]
+    assert added["repeats"]["3"]["metrics"] == alone != record["metrics"]
+    assert zoo.record("vector", folder) == added and {**added, "repeats": 0} == {**record, "repeats": 0}
+    assert (folder / "vector.safetensors").read_bytes() == before
+    zoo.repeat("vector", 4, folder=folder)
+    assert set(zoo.record("vector", folder)["repeats"]) == {"3", "4"}
+
+
+def test_what_cannot_be_repeated(made, monkeypatch):
+    with pytest.raises(ZooError, match="seed 0 is that of vector itself"):
+        zoo.repeat("vector", 0, folder=made[1])
+    with pytest.raises(ZooError, match="keeps the recipe's settings, found epochs"):
+        zoo.repeat("vector", 1, folder=made[1], epochs=2)
+    recipe(monkeypatch, first, stand_in=True)
+    with pytest.raises(ZooError, match="stand-in"):
+        zoo.repeat("vector", 1, folder=made[1])
 
 
 def test_settings_other_than_the_recipes_are_on_record(made, tmp_path):

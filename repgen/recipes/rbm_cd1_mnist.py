@@ -1,8 +1,7 @@
 """An RBM 784-500 by CD-1, the shortest chains: a step away from the data and no more."""
 
 from repgen.rbm import RBM
-from repgen.recipes.rbm_pcd_mnist import data, falling, measure
-from repgen.train import fit
+from repgen.recipes.rbm_pcd_mnist import centred_fit, data, measure
 
 __all__ = ["build", "data", "measure", "train"]
 
@@ -12,6 +11,4 @@ def build():
 
 
 def train(model, digits, unseen, **options):
-    settings = {"epochs": 30, "batch_size": 100, "lr": 0.1, "optimizer": "sgd", "schedule": falling}
-    model.centre_on(digits.flat.mean(0))
-    return fit(model, digits.flat, **settings | options)
+    return centred_fit(model, digits, **{"epochs": 30, "lr": 0.1} | options)

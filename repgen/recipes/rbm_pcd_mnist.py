@@ -18,15 +18,15 @@ def build():
     return RBM(784, 500, chains=100, binarise=True)
 
 
-def falling(fraction):
-    """A straight line to nothing: what is left of the chains' noise in the weights averages out."""
-    return 1 - fraction
+def centred_fit(model, digits, **settings):
+    """Centres the machine on the digits' mean and trains it; lr falls to nothing, so that the chains' noise averages out."""
+    model.centre_on(digits.flat.mean(0))
+    common = {"batch_size": 100, "optimizer": "sgd", "schedule": lambda fraction: 1 - fraction}
+    return fit(model, digits.flat, **common | settings)
 
 
 def train(model, digits, unseen, **options):
-    settings = {"epochs": 60, "batch_size": 100, "lr": 0.2, "optimizer": "sgd", "schedule": falling}
-    model.centre_on(digits.flat.mean(0))
-    return fit(model, digits.flat, **settings | options)
+    return centred_fit(model, digits, **{"epochs": 60, "lr": 0.2} | options)
 
 
 def measure(model, digits, unseen):

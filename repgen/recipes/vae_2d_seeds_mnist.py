@@ -3,8 +3,9 @@
 from torch import nn
 
 from repgen.recipes import vae_2d_mnist as one
-from repgen.recipes.vae_2d_mnist import data
-from repgen.train import fit, warmup_cosine
+from repgen.recipes.vae_2d_mnist import data, train
+
+__all__ = ["build", "data", "measure", "train"]
 
 
 class Seeds(nn.ModuleList):
@@ -19,11 +20,6 @@ class Seeds(nn.ModuleList):
 
 def build():
     return Seeds()
-
-
-def train(model, digits, unseen, **options):
-    settings = {"epochs": 24, "batch_size": 128, "lr": 5e-3, "schedule": warmup_cosine()}
-    return fit(model, digits.flat, **settings | options)
 
 
 def measure(model, digits, unseen):

@@ -7,6 +7,8 @@ One that starts from whole images finds reconstruct.js there, too, where it asks
 one that passes them through autoencoders is a subclass of `reconstruct.Reconstruction`.
 """
 
+from repgen.widgets.ask_for_a_digit import AskForADigit
+from repgen.widgets.compare_codes import CompareCodes
 from repgen.widgets.component_explorer import ComponentExplorer
 from repgen.widgets.concept_mixer import ConceptMixer
 from repgen.widgets.corrupt_and_repair import CorruptAndRepair
@@ -17,4 +19,7 @@ from repgen.widgets.latent_map import LatentMap
 from repgen.widgets.network import Network
 from repgen.widgets.noise_dial import NoiseDial
 
-__all__ = ["ComponentExplorer", "ConceptMixer", "CorruptAndRepair", "DrawAndReconstruct", "Gibbs", "Interpolation", "LatentMap", "Network", "NoiseDial"]
+__all__ = [
+    "AskForADigit", "CompareCodes", "ComponentExplorer", "ConceptMixer", "CorruptAndRepair", "DrawAndReconstruct", "Gibbs", "Interpolation", "LatentMap", "Network",
+    "NoiseDial",
+]  # fmt: skip

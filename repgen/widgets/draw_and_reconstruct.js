@@ -66,65 +66,22 @@ async function render({ model, el, signal = new AbortController().signal }) {
   const radius = Math.max(0.7, (1.1 * Math.min(height, width)) / 28);
   /** Ink along the line from one place to another, in pixels from the upper left corner. */
   function stroke([x0, y0], [x1, y1]) {
-    const dx = x1 - x0, dy = y1 - y0, length2 = dx * dx + dy * dy, reach = radius + 0.5;
+    const far = distanceFrom([x0, y0], [x1, y1]), reach = radius + 0.5;
     const rows = [Math.max(0, Math.floor(Math.min(y0, y1) - reach)), Math.min(height - 1, Math.floor(Math.max(y0, y1) + reach))];
     const columns = [Math.max(0, Math.floor(Math.min(x0, x1) - reach)), Math.min(width - 1, Math.floor(Math.max(x0, x1) + reach))];
     for (let i = rows[0]; i <= rows[1]; i++) {
       for (let j = columns[0]; j <= columns[1]; j++) {
-        const px = j + 0.5 - x0, py = i + 0.5 - y0;
-        const along = length2 ? Math.min(1, Math.max(0, (px * dx + py * dy) / length2)) : 0;
-        const far = Math.hypot(px - along * dx, py - along * dy);
-        ink[i * width + j] = Math.max(ink[i * width + j], Math.min(1, Math.max(0, reach - far)));
+        ink[i * width + j] = Math.max(ink[i * width + j], Math.min(1, Math.max(0, reach - far(j, i))));
       }
     }
     if (!drawn) strip.mark(-1);
     drawn = true;
     draw();
   }
-  const place = (event) => {
-    const at = pad.getBoundingClientRect();
-    return [((event.clientX - at.left) / at.width) * width, ((event.clientY - at.top) / at.height) * height];
-  };
-  let before = null; // where the pointer was, while it is down
-  pad.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    pad.setPointerCapture(event.pointerId);
-    mark.hidden = true;
-    stroke((before = place(event)), before);
+  drawOn(pad, mark, shape, {
+    pen: [width / 2, height / 2], stroke,
+    onpen: (down) => requestAnimationFrame(() => live.say(down ? "pen down" : "pen up")), // the last word, after that of a stroke's frame
   });
-  pad.addEventListener("pointermove", (event) => {
-    if (!before) return;
-    const passed = event.getCoalescedEvents?.() ?? [];
-    for (const each of passed.length ? passed : [event]) {
-      const now = place(each);
-      stroke(before, now);
-      before = now;
-    }
-  });
-  for (const end of ["pointerup", "pointercancel"]) pad.addEventListener(end, () => (before = null));
-
-  let pen = [width / 2, height / 2], down = false; // the keyboard's
-  const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  function showPen(on) {
-    if (!on) down = false;
-    mark.hidden = !on;
-    mark.classList.toggle("rg-down", down);
-    mark.style.left = `${(100 * pen[0]) / width}%`;
-    mark.style.top = `${(100 * pen[1]) / height}%`;
-  }
-  pad.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const step = steps[event.key], from = pen;
-    if (step) pen = [Math.min(width, Math.max(0, pen[0] + step[0])), Math.min(height, Math.max(0, pen[1] + step[1]))];
-    else if (event.key === " ") down = !down;
-    else return;
-    event.preventDefault();
-    if (down) stroke(from, pen);
-    if (!step) requestAnimationFrame(() => live.say(down ? "pen down" : "pen up")); // the last word, after that of a stroke's frame
-    showPen(true);
-  });
-  pad.addEventListener("focus", () => showPen(pad.matches(":focus-visible")));
-  pad.addEventListener("blur", () => showPen(false));
 
   /** x moved by whole pixels so that its centre of mass is where MNIST has it: half a pixel beyond the middle. */
   function centred(x) {

@@ -9,7 +9,7 @@ from repgen.widgets.reconstruct import Reconstruction
 class DrawAndReconstruct(Reconstruction):
     """The reader draws, or chooses an image, and sees what each of several autoencoders makes of it."""
 
-    _esm = script("reconstruct", "draw_and_reconstruct")
+    _esm = script("reconstruct", "pad", "draw_and_reconstruct")
     centre = t.Bool(True).tag(sync=True)
 
     def __init__(self, models, images=None, labels=None, shape=None, *, title=None, centre=True, dtype="float16"):

@@ -9,16 +9,6 @@ const BRUSHES = [ // [name, its radius in pixels of 28, the pixel it leaves (-1:
   ["lets go", 2.2, -1, false],
 ];
 
-/** Uniform numbers in [0, 1) from a 32-bit seed, the same in every browser (mulberry32). */
-function randomFrom(seed) {
-  return () => {
-    let a = (seed = (seed + 0x6d2b79f5) | 0);
-    a = Math.imul(a ^ (a >>> 15), a | 1);
-    a ^= a + Math.imul(a ^ (a >>> 7), a | 61);
-    return ((a ^ (a >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 /** A chain v -> h -> v; network.encode(v) is p(h = 1|v), network.decode(h) is p(v = 1|h). Held pixels stay as they are. */
 function gibbsChain(network, random) {
   const chain = {
@@ -176,63 +166,21 @@ async function render({ model, el, signal = new AbortController().signal }) {
 
   // The brush.
   /** Paints along the line from one place to another, in pixels from the upper left corner. */
-  function stroke([x0, y0], [x1, y1]) {
+  function stroke(from, to) {
     const [, radius, value, holds] = BRUSHES[brush], reach = Math.max(0.75, (radius * Math.min(height, width)) / 28);
-    const dx = x1 - x0, dy = y1 - y0, length2 = dx * dx + dy * dy;
+    const far = distanceFrom(from, to);
     for (let k = 0; k < chain.v.length; k++) {
-      const px = (k % width) + 0.5 - x0, py = Math.floor(k / width) + 0.5 - y0;
-      const along = length2 ? Math.min(1, Math.max(0, (px * dx + py * dy) / length2)) : 0;
-      if (Math.hypot(px - along * dx, py - along * dy) > reach) continue;
+      if (far(k % width, Math.floor(k / width)) > reach) continue;
       chain.held[k] = holds ? 1 : 0;
       if (value >= 0) chain.v[k] = value;
       if (holds) chain.means[k] = chain.v[k];
     }
     draw(`${count(chain.held)} pixels held`);
   }
-  const place = (event) => {
-    const at = pad.getBoundingClientRect();
-    return [((event.clientX - at.left) / at.width) * width, ((event.clientY - at.top) / at.height) * height];
-  };
-  let before = null; // where the pointer was, while it is down
-  pad.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    pad.setPointerCapture(event.pointerId);
-    pen.hidden = true;
-    stroke((before = place(event)), before);
+  drawOn(pad, pen, shape, {
+    pen: [Math.floor(width / 2) + 0.5, Math.floor(height / 2) + 0.5], edge: 0.5, stroke, // the middles of pixels
+    onpen: (down) => live.say(down ? "brush down" : `brush up, ${count(chain.held)} pixels held`),
   });
-  pad.addEventListener("pointermove", (event) => {
-    if (!before) return;
-    const passed = event.getCoalescedEvents?.() ?? [];
-    for (const each of passed.length ? passed : [event]) {
-      const now = place(each);
-      stroke(before, now);
-      before = now;
-    }
-  });
-  for (const end of ["pointerup", "pointercancel"]) pad.addEventListener(end, () => (before = null));
-
-  let at = [Math.floor(width / 2) + 0.5, Math.floor(height / 2) + 0.5], down = false; // the keyboard's
-  const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  function showPen(on) {
-    if (!on) down = false;
-    pen.hidden = !on;
-    pen.classList.toggle("rg-down", down);
-    pen.style.left = `${(100 * at[0]) / width}%`;
-    pen.style.top = `${(100 * at[1]) / height}%`;
-  }
-  pad.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const move = moves[event.key], from = at;
-    if (move) at = [Math.min(width - 0.5, Math.max(0.5, at[0] + move[0])), Math.min(height - 0.5, Math.max(0.5, at[1] + move[1]))];
-    else if (event.key === " ") down = !down;
-    else return;
-    event.preventDefault();
-    if (down) stroke(from, at);
-    if (!move) live.say(down ? "brush down" : `brush up, ${count(chain.held)} pixels held`);
-    showPen(true);
-  });
-  pad.addEventListener("focus", () => showPen(pad.matches(":focus-visible")));
-  pad.addEventListener("blur", () => showPen(false));
 
   // What is seen.
   const paint = onceAFrame(() => {

@@ -37,7 +37,7 @@ def conditionals(rbm, dtype="float16"):
 class Gibbs(Widget):
     """A chain v -> h -> v that the reader starts, steps, and holds in places by painting on it."""
 
-    _esm = script("reconstruct", "gibbs")
+    _esm = script("reconstruct", "pad", "chance", "gibbs")
     _css = Widget._css + "".join((HERE / f"{name}.css").read_text("utf-8") for name in ("reconstruct", "gibbs"))
     network = t.Instance(Network).tag(sync=True, **widget_serialization)
     images = t.Bytes().tag(sync=True)  # uint8 (M, H * W)

@@ -21,7 +21,7 @@ SEED = 3
 
 # The chain by itself: the functions of gibbs.js without a widget
 
-SOURCE = script("reconstruct", "gibbs").replace("export default", "const exported =")
+SOURCE = script("reconstruct", "pad", "chance", "gibbs").replace("export default", "const exported =")
 RUN = """([source, spec, weights, task]) => {
   const { buildNetwork, gibbsChain, randomFrom } = new Function(source + "; return { buildNetwork, gibbsChain, randomFrom }")();
   const network = buildNetwork(spec, new DataView(Uint8Array.from(atob(weights), (c) => c.charCodeAt(0)).buffer));

@@ -1,0 +1,107 @@
+"""Greedy pretraining: each layer learns from the codes of those below, then all become one net."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from repgen.autoencoder import Autoencoder
+from repgen.rbm import RBM
+from repgen.train import History, fit
+
+
+def pretrain(layers: Sequence[nn.Module], x: Tensor, each: Sequence[Mapping] | None = None, *, centre: bool = True, **settings) -> list[History]:
+    """Trains the layers in turn, each on the codes of those below (Hinton et al. 2006; Bengio et al. 2007).
+
+    ``layers``: RBMs or one-layer autoencoders from the pixels up. ``settings`` go to ``fit`` for
+    all, ``each[i]`` over them for layer i. With ``centre`` an RBM is centred on the mean of what it
+    will see. Returns a History a layer. Raises ValueError where a layer does not fit on the one below.
+    """
+    layers = list(layers)
+    each = [{}] * len(layers) if each is None else list(each)
+    if len(each) != len(layers):
+        raise ValueError(f"each holds settings for {len(each)} layers, there are {len(layers)}")
+    _check(layers)
+    x = x.flatten(1)
+    histories = []
+    for layer, own in zip(layers, each):
+        if centre and isinstance(layer, RBM):
+            layer.centre_on(x.mean(0))
+        histories.append(fit(layer, x, **settings | dict(own)))
+        x = _codes(layer, x)
+    return histories
+
+
+def unroll(layers: Sequence[nn.Module]) -> Autoencoder:
+    """The layers as one deep autoencoder with their weights, those of the way back untied (Hinton & Salakhutdinov 2006).
+
+    Bernoulli layers become logistic, Gaussian ones linear, the code too; pixels of Bernoulli units
+    are judged by cross-entropy, others by squared error. Of autoencoders the first says what the
+    pixels are and the last what the code is.
+    """
+    layers = list(layers)
+    _check(layers)
+    first, last = layers[0], layers[-1]
+    if isinstance(first, RBM):
+        logistic = first.visible == "bernoulli"
+        output, reconstruction = (nn.Sigmoid, "cross-entropy") if logistic else (nn.Identity, "squared error")
+    else:
+        output, reconstruction = type(first.decoder[-1]), first.reconstruction
+    code = (nn.Identity if last.hidden == "gaussian" else nn.Sigmoid) if isinstance(last, RBM) else type(last.encoder[-1])
+    inner = nn.Sigmoid if isinstance(first, RBM) else type(first.encoder[-1])
+    net = Autoencoder(_sizes(layers), inner, code=code, output=output, reconstruction=reconstruction, overcomplete=True)
+    begin(_linear(net.encoder), layers)
+    with torch.no_grad():
+        for target, layer in zip(_linear(net.decoder), reversed(layers)):
+            weight, bias = _downwards(layer)
+            target.weight.copy_(weight)
+            target.bias.copy_(bias)
+    return net
+
+
+@torch.no_grad()
+def begin(linear: Sequence[nn.Linear], layers: Sequence[nn.Module]) -> None:
+    """Gives the first ``linear`` layers of a net the weights that ``layers`` learned for the way up."""
+    linear, layers = list(linear), list(layers)
+    if [(m.in_features, m.out_features) for m in linear[: len(layers)]] != list(pairwise(_sizes(layers))):
+        raise ValueError(f"layers of {_sizes(layers)} units do not fit a net of {[(m.in_features, m.out_features) for m in linear]}")
+    for target, layer in zip(linear, layers):
+        weight, bias = _upwards(layer)
+        target.weight.copy_(weight)
+        target.bias.copy_(bias)
+
+
+def _check(layers: Sequence[nn.Module]) -> None:
+    if not layers:
+        raise ValueError("there is no layer to train or to unroll")
+    for below, above in pairwise(layers):
+        if below.n_code != above.n_visible:
+            raise ValueError(f"a layer with {above.n_visible} inputs cannot stand on one with {below.n_code} units")
+
+
+def _sizes(layers: Sequence[nn.Module]) -> tuple[int, ...]:
+    return (layers[0].n_visible, *(layer.n_code for layer in layers))
+
+
+def _linear(part: nn.Sequential) -> list[nn.Linear]:
+    return [m for m in part if isinstance(m, nn.Linear)]
+
+
+def _upwards(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    if isinstance(layer, RBM):
+        return layer.weight.T, layer.hidden_bias - layer.visible_offset @ layer.weight
+    return layer.encoder[0].weight, layer.encoder[0].bias
+
+
+def _downwards(layer: nn.Module) -> tuple[Tensor, Tensor]:
+    if isinstance(layer, RBM):
+        return layer.weight, layer.visible_bias - layer.weight @ layer.hidden_offset
+    back = layer.decoder[0]
+    back = back if isinstance(back, nn.Linear) else back.as_linear()  # tied to the way up
+    return back.weight, back.bias
+
+
+@torch.no_grad()
+def _codes(layer: nn.Module, x: Tensor) -> Tensor:
+    return torch.cat([layer.encode(part) for part in x.split(4096)])
