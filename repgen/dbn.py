@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from repgen.labelled_rbm import LabelledRBM
-from repgen.rbm import RBM
+from repgen.losses import bernoulli_nll
+from repgen.rbm import RBM, flip
 
 
 class DBN(nn.Module):
@@ -69,7 +70,7 @@ class DBN(nn.Module):
         if start is None:
             state = torch.rand(n, width, generator=generator, dtype=like.dtype, device=like.device).round()
         else:
-            state = (torch.rand(n, width, generator=generator, dtype=like.dtype, device=like.device) < self.features(start)).to(like)
+            state = flip(self.features(start), generator)
         if self.classes:
             asked = None if labels is None else torch.as_tensor(labels, device=like.device).expand(n)
             some = torch.randint(self.classes, (n,), generator=generator, device=like.device) if asked is None else asked
@@ -94,12 +95,7 @@ class DBN(nn.Module):
         total = torch.zeros(len(v), dtype=v.dtype, device=v.device)
         for rbm in self.rbms[:-1]:
             up = rbm.hidden_given_visible(v)
-            h = (torch.rand(up.shape, generator=generator, dtype=up.dtype, device=up.device) < up).to(up)
-            total += _log_bernoulli(v, rbm.visible_input(h)) - _log_bernoulli(h, rbm.hidden_input(v))
+            h = flip(up, generator)
+            total += bernoulli_nll(h, rbm.hidden_input(v)) - bernoulli_nll(v, rbm.visible_input(h))
             v = h
         return total - self.top.free_energy(v) - log_z
-
-
-def _log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:
-    """log p(x), (N,), of units 0 or 1."""
-    return (x * logits - nn.functional.softplus(logits)).sum(1)

@@ -1,10 +1,10 @@
 """Logistic PCA: a flat map into a small code, for pixels that are probabilities."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from repgen.autoencoder import pixels
+from repgen.losses import bernoulli_nll
 from repgen.pca import PCA
 
 BLOCK = 2**24  # numbers looked at together: 64 MB a matrix
@@ -97,7 +97,7 @@ class LogisticPCA(nn.Module):
     def loss(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Cross-entropy in nats, summed over pixels, mean over images; without the ridge, and exact."""
         logits = self.encode(x) @ self.weight.T + self.bias
-        return _cross_entropy(pixels(x, self.n_visible), logits).mean()
+        return bernoulli_nll(pixels(x, self.n_visible), logits).mean()
 
 
 def newton_step(x: Tensor, features: Tensor, u: Tensor, offset: Tensor, ridge: float) -> Tensor:
@@ -137,11 +137,7 @@ def newton_step(x: Tensor, features: Tensor, u: Tensor, offset: Tensor, ridge: f
 
 
 def _cost(x: Tensor, logits: Tensor, u: Tensor, ridge: float) -> Tensor:
-    return _cross_entropy(x, logits) + ridge / 2 * u.square().sum(1)
-
-
-def _cross_entropy(x: Tensor, logits: Tensor) -> Tensor:
-    return F.softplus(logits).sum(1) - (x * logits).sum(1)
+    return bernoulli_nll(x, logits) + ridge / 2 * u.square().sum(1)
 
 
 def _checked(x: Tensor) -> Tensor:

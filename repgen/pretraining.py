@@ -52,24 +52,18 @@ def unroll(layers: Sequence[nn.Module]) -> Autoencoder:
     inner = nn.Sigmoid if isinstance(first, RBM) else type(first.encoder[-1])
     net = Autoencoder(_sizes(layers), inner, code=code, output=output, reconstruction=reconstruction, overcomplete=True)
     begin(_linear(net.encoder), layers)
-    with torch.no_grad():
-        for target, layer in zip(_linear(net.decoder), reversed(layers)):
-            weight, bias = _downwards(layer)
-            target.weight.copy_(weight)
-            target.bias.copy_(bias)
+    for target, layer in zip(_linear(net.decoder), reversed(layers)):
+        target.load_state_dict(_downwards(layer).state_dict())
     return net
 
 
-@torch.no_grad()
 def begin(linear: Sequence[nn.Linear], layers: Sequence[nn.Module]) -> None:
     """Gives the first ``linear`` layers of a net the weights that ``layers`` learned for the way up."""
     linear, layers = list(linear), list(layers)
     if [(m.in_features, m.out_features) for m in linear[: len(layers)]] != list(pairwise(_sizes(layers))):
         raise ValueError(f"layers of {_sizes(layers)} units do not fit a net of {[(m.in_features, m.out_features) for m in linear]}")
     for target, layer in zip(linear, layers):
-        weight, bias = _upwards(layer)
-        target.weight.copy_(weight)
-        target.bias.copy_(bias)
+        target.load_state_dict(_upwards(layer).state_dict())
 
 
 def _check(layers: Sequence[nn.Module]) -> None:
@@ -88,18 +82,15 @@ def _linear(part: nn.Sequential) -> list[nn.Linear]:
     return [m for m in part if isinstance(m, nn.Linear)]
 
 
-def _upwards(layer: nn.Module) -> tuple[Tensor, Tensor]:
-    if isinstance(layer, RBM):
-        return layer.weight.T, layer.hidden_bias - layer.visible_offset @ layer.weight
-    return layer.encoder[0].weight, layer.encoder[0].bias
+def _upwards(layer: nn.Module) -> nn.Linear:
+    return layer.as_linear()[0] if isinstance(layer, RBM) else layer.encoder[0]
 
 
-def _downwards(layer: nn.Module) -> tuple[Tensor, Tensor]:
+def _downwards(layer: nn.Module) -> nn.Linear:
     if isinstance(layer, RBM):
-        return layer.weight, layer.visible_bias - layer.weight @ layer.hidden_offset
+        return layer.as_linear()[1]
     back = layer.decoder[0]
-    back = back if isinstance(back, nn.Linear) else back.as_linear()  # tied to the way up
-    return back.weight, back.bias
+    return back if isinstance(back, nn.Linear) else back.as_linear()  # tied to the way up
 
 
 @torch.no_grad()

@@ -84,6 +84,16 @@ class RBM(nn.Module):
         """What the visible units sum, (N, H) -> (N, D): (h - l) W^T + b."""
         return torch.addmm(self.visible_bias, h - self.hidden_offset, self.weight.T)
 
+    @torch.no_grad()
+    def as_linear(self) -> tuple[nn.Linear, nn.Linear]:
+        """``hidden_input`` and ``visible_input`` as ordinary layers with copies of the weights, the offsets within the biases."""
+        sizes = (self.n_visible, self.n_hidden), (self.n_hidden, self.n_visible)
+        up, down = (nn.utils.skip_init(nn.Linear, *size) for size in sizes)  # without a draw that would be thrown away
+        up.weight.data, down.weight.data = self.weight.T.clone(), self.weight.detach().clone()
+        up.bias.data = self.hidden_input(torch.zeros_like(self.visible_bias)[None])[0]
+        down.bias.data = self.visible_input(torch.zeros_like(self.hidden_bias)[None])[0]
+        return up, down
+
     def energy(self, v: Tensor, h: Tensor) -> Tensor:
         """E(v, h), (N,), in nats."""
         pull = ((self.hidden_input(v) - self.hidden_bias) * (h - self.hidden_offset)).sum(1)

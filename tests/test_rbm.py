@@ -48,6 +48,17 @@ def test_energies_conditionals_and_partition_function_by_enumeration(centred):
     assert exact_log_partition(rbm) == pytest.approx(joint.sum().log().item(), abs=1e-12)
 
 
+def test_as_layers_it_sums_what_it_sums_and_draws_nothing():
+    rbm, v, h = machine(), states(5), states(4)
+    before = torch.get_rng_state()
+    up, down = rbm.as_linear()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.testing.assert_close(up(v), rbm.hidden_input(v))
+    torch.testing.assert_close(down(h), rbm.visible_input(h))
+    up.weight.data.zero_(), down.weight.data.zero_()  # copies: the machine is as it was
+    assert rbm.weight.abs().min() > 0
+
+
 def test_counts_the_smaller_layer_whichever_it_is():
     for sizes in ((3, 7), (7, 3)):
         rbm = machine(*sizes)

@@ -15,25 +15,13 @@ SHOWN = (10, 100, 500)  # steps of the still picture
 
 def top_pair(rbm, dtype="float16"):
     """The Network of a LabelledRBM: `encode` is p(h = 1|v), `decode` what its visible units sum, before sigmoid and softmax."""
-    with torch.no_grad():
-        weight = rbm.weight.detach()  # (D + K, H)
-        up, down = nn.Linear(*weight.shape), nn.Linear(*weight.T.shape)
-        up.weight.data, down.weight.data = weight.T, weight
-        up.bias.data = rbm.hidden_input(torch.zeros_like(rbm.visible_bias)[None])[0]
-        down.bias.data = rbm.visible_input(torch.zeros_like(rbm.hidden_bias)[None])[0]
+    up, down = rbm.as_linear()
     return Network.from_autoencoder(nn.Sequential(nn.Sequential(up, nn.Sigmoid()), nn.Sequential(down)), dtype)
 
 
 def way_down(rbms, dtype="float16"):
     """The Network from the top pair's features to the pixels' means, through RBMs given from the pixels up."""
-    layers = []
-    for rbm in reversed(rbms):
-        with torch.no_grad():
-            layer = nn.Linear(rbm.n_hidden, rbm.n_visible)
-            layer.weight.data = rbm.weight.detach()
-            layer.bias.data = rbm.visible_input(torch.zeros_like(rbm.hidden_bias)[None])[0]
-        layers += [layer, nn.Sigmoid()]
-    return Network.from_module(nn.Sequential(*layers), dtype)
+    return Network.from_module(nn.Sequential(*(part for rbm in reversed(rbms) for part in (rbm.as_linear()[1], nn.Sigmoid()))), dtype)
 
 
 class AskForADigit(Widget):

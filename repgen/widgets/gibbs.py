@@ -25,12 +25,7 @@ def conditionals(rbm, dtype="float16"):
         raise TypeError(f"a {type(rbm).__name__} has no hidden_given_visible and visible_given_hidden: expected an RBM")
     if {rbm.visible, rbm.hidden} != {"bernoulli"}:
         raise ValueError(f"the page draws units that are 0 or 1; this machine has {rbm.visible} and {rbm.hidden} ones")
-    with torch.no_grad():
-        weight = rbm.weight.detach()
-        up, down = nn.Linear(*weight.shape), nn.Linear(*weight.T.shape)
-        up.weight.data, down.weight.data = weight.T, weight
-        up.bias.data = rbm.hidden_input(torch.zeros_like(rbm.visible_bias)[None])[0]
-        down.bias.data = rbm.visible_input(torch.zeros_like(rbm.hidden_bias)[None])[0]
+    up, down = rbm.as_linear()
     return Network.from_autoencoder(nn.Sequential(nn.Sequential(up, nn.Sigmoid()), nn.Sequential(down, nn.Sigmoid())), dtype)
 
 

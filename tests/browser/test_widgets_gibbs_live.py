@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 from test_widgets_gibbs import a_machine
-from widget_page import accessible, as_grey, close, fits_a_phone, grey, reached_by_keyboard, settle, static_page
+from widget_page import accessible, as_grey, close, fits_a_phone, grey, heeds_reduced_motion, press, reached_by_keyboard, settle, static_page
 
 from repgen.widgets import Gibbs
 from repgen.widgets.base import script
@@ -136,11 +136,6 @@ def url(tmp_path_factory):
 
 
 PAPER = ".rg-pad canvas:first-child"
-
-
-def press(page, *names):
-    for name in names:
-        page.get_by_role("button", name=name, exact=True).click()
 
 
 def facts(page):
@@ -278,18 +273,7 @@ def test_it_plays_only_when_asked_and_pauses(open_widget, url):
 
 
 def test_nothing_plays_for_those_who_want_no_motion(open_widget, url):
-    page = open_widget(url, reduced_motion="reduce")
-    assert not page.get_by_role("button", name="Play").is_visible() and not page.get_by_role("slider").is_visible()
-    press(page, "One step")
-    assert facts(page)[0] == 1
-    page.emulate_media(reduced_motion="no-preference")
-    press(page, "Play")
-    page.wait_for_function("parseInt(document.querySelector('.rg-facts').textContent.slice(5)) > 2")
-    page.emulate_media(reduced_motion="reduce")
-    page.get_by_role("button", name="Play", include_hidden=True).wait_for(state="hidden")
-    step = facts(page)[0]
-    page.wait_for_timeout(300)
-    assert facts(page)[0] == step
+    heeds_reduced_motion(open_widget, url, lambda page: facts(page)[0])
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

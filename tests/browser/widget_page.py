@@ -52,6 +52,12 @@ def at_once(page, *keys):
     page.locator(".rg-pad").evaluate(press, keys)
 
 
+def press(page, *names):
+    """Clicks the buttons of these names, one after the other."""
+    for name in names:
+        page.get_by_role("button", name=name, exact=True).click()
+
+
 def place(page):
     """What a map's readout says: the coordinates, and the name of the point."""
     settle(page)
@@ -111,3 +117,19 @@ def reached_by_keyboard(open_widget, *urls):
               return at.closest(".rg") && parseFloat(css.outlineWidth) >= 2 && css.outlineStyle !== "none";
             }""")
         assert reached == wanted
+
+
+def heeds_reduced_motion(open_widget, url, step_of):
+    """Of a chain that can play: who wants no motion gets single steps alone, and one that plays stops when that is said."""
+    page = open_widget(url, reduced_motion="reduce")
+    assert not page.get_by_role("button", name="Play").is_visible() and not page.get_by_role("slider").is_visible()
+    press(page, "One step")
+    assert step_of(page) == 1
+    page.emulate_media(reduced_motion="no-preference")
+    press(page, "Play")
+    page.wait_for_function("parseInt(document.querySelector('.rg-facts').textContent.slice(5)) > 2")
+    page.emulate_media(reduced_motion="reduce")
+    page.get_by_role("button", name="Play", include_hidden=True).wait_for(state="hidden")
+    step = step_of(page)
+    page.wait_for_timeout(300)
+    assert step_of(page) == step
