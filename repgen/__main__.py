@@ -84,13 +84,14 @@ def train(args: argparse.Namespace) -> None:
             progress=not args.quiet, **options,
         )  # fmt: skip
         if parallel.rank_and_world()[0] == 0:
-            print(f"{args.out / args.name}.safetensors: {summary(record)}")
+            print(f"{args.out / args.name}{'.safetensors' if record['sha256'] else '.json'}: {summary(record)}")
     finally:
         parallel.stop()
 
 
 def summary(record: dict) -> str:
-    size = f"{record['parameters']:,} parameters, {record['bytes'] / 1e6:.2f} MB ({record['dtype']})"
+    kept = f"{record['bytes'] / 1e6:.2f} MB ({record['dtype']})" if record["sha256"] else "of which only this record is kept"
+    size = f"{record['parameters']:,} parameters, {kept}"
     return f"{_metrics(record['metrics'])}; {record['epochs']} epochs in {record['seconds']:.0f} s; {size}"
 
 

@@ -44,6 +44,11 @@ class Ledger:
 
     def add(self, seat: Seat, step: int, losses: Sequence[Tensor], weight: float, examples: int, asked: bool):
         """Records a step's losses; raises TrainingDiverged at most ``every`` steps after a NaN."""
+        if self.every == 1:  # numbers at hand, on a CPU: nothing to gather
+            self.stop = asked
+            self._enter(seat, step, examples, seat.lr, [loss.item() for loss in losses])
+            self._report(step + 1)
+            return
         values = torch.stack([loss.detach() for loss in losses])  # (fields,)
         if self.world > 1:
             values = values * (weight / self.world)
@@ -63,17 +68,23 @@ class Ledger:
         at = 0
         for seat, step, examples, lr, values in self.pending:
             mine, at = numbers[at : at + len(values)], at + len(values)
-            if not math.isfinite(mine[0]):
-                what = f"the loss became {mine[0]}"
-                raise TrainingDiverged(what, seat.name, self.epoch, step + 1, lr, self.last.get(seat.name))
-            self.last[seat.name] = mine[0]
-            for field, value in zip(seat.fields, mine):
-                self.sums[field] = self.sums.get(field, 0.0) + value * examples
-                self.examples[field] = self.examples.get(field, 0) + examples
+            self._enter(seat, step, examples, lr, mine)
         self.pending.clear()
+        self._report(step + 1)
+
+    def _enter(self, seat: Seat, step: int, examples: int, lr: float, values: list[float]) -> None:
+        if not math.isfinite(values[0]):
+            what = f"the loss became {values[0]}"
+            raise TrainingDiverged(what, seat.name, self.epoch, step + 1, lr, self.last.get(seat.name))
+        self.last[seat.name] = values[0]
+        for field, value in zip(seat.fields, values):
+            self.sums[field] = self.sums.get(field, 0.0) + value * examples
+            self.examples[field] = self.examples.get(field, 0) + examples
+
+    def _report(self, steps: int) -> None:
         if (now := time.perf_counter()) - self.shown > 0.2:
             self.shown = now
-            self.show(step + 1, self.text())
+            self.show(steps, self.text())
 
     def text(self) -> str:
         first = [seat.fields[0] for seat in self.seats if seat.fields]

@@ -6,12 +6,13 @@ from torch import Tensor
 SCALE = "/scale"  # after the name of the tensor that it belongs to
 
 
-def narrow(state: dict[str, Tensor], form: str) -> dict[str, Tensor]:
+def narrow(state: dict[str, Tensor], form: str, bulk: int = 0) -> dict[str, Tensor]:
     """A state_dict to be stored. ``form``: "float32" (as it is), "float16", or "int8".
 
     With int8 each row of a matrix becomes whole numbers of -127..127 times a scale, so that an
-    entry is off by at most 1/254 of the row's largest; vectors become float16. Whole numbers
-    stay. Raises ValueError for another form.
+    entry is off by at most 1/254 of the row's largest; vectors become float16, and so do matrices
+    of no more than ``bulk`` numbers, which weigh little. Whole numbers stay. Raises ValueError for
+    another form.
     """
     if form == "float32":
         return dict(state)
@@ -19,7 +20,7 @@ def narrow(state: dict[str, Tensor], form: str) -> dict[str, Tensor]:
         raise ValueError(f"weights are stored as float32, float16 or int8, not {form!r}")
     stored = {}
     for name, value in state.items():
-        if form == "int8" and value.is_floating_point() and value.ndim > 1:
+        if form == "int8" and value.is_floating_point() and value.ndim > 1 and value.numel() > bulk:
             rows = value.float().flatten(1)
             scale = rows.abs().amax(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny * 127) / 127  # (R, 1)
             stored[name] = (rows / scale).round().to(torch.int8).view(value.shape)

@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -80,6 +81,10 @@ class RBM(nn.Module):
         """What the hidden units sum, (N, D) -> (N, H): (v - m) W + c."""
         return torch.addmm(self.hidden_bias, v - self.visible_offset, self.weight)
 
+    def _hidden(self, centred: Tensor) -> Tensor:
+        """E[h|v], (N, H), from v - m."""
+        return _mean(torch.addmm(self.hidden_bias, centred, self.weight), self.hidden)
+
     def visible_input(self, h: Tensor) -> Tensor:
         """What the visible units sum, (N, H) -> (N, D): (h - l) W^T + b."""
         return torch.addmm(self.visible_bias, h - self.hidden_offset, self.weight.T)
@@ -156,7 +161,8 @@ class RBM(nn.Module):
         """
         with torch.no_grad():
             v = self.drawn(pixels(x, self.n_visible), generator)
-            h = self.hidden_given_visible(v)
+            centred = v - self.visible_offset
+            h = self._hidden(centred)
             if self.chains is not None:
                 end = self.gibbs(self.chains, self.k, generator)
                 if self.training:
@@ -165,14 +171,15 @@ class RBM(nn.Module):
                 seen = self.visible_given_hidden(_draw(h, self.hidden, generator))
                 end = seen if self.mean_visible and self.k == 1 else self.draw_visible(seen, generator)
                 end = self.gibbs(end, self.k - 1, generator)
-            h_end = self.hidden_given_visible(end)
-            dW = (end - self.visible_offset).T @ (h_end - self.hidden_offset)  # (D, H)
-            dW.addmm_((v - self.visible_offset).T, h - self.hidden_offset, alpha=-1 / len(v), beta=1 / len(end))
+            centred_end = end - self.visible_offset
+            h_end = self._hidden(centred_end)
+            dW = centred_end.T @ (h_end - self.hidden_offset)  # (D, H)
+            dW.addmm_(centred.T, h - self.hidden_offset, alpha=-1 / len(v), beta=1 / len(end))
             db, dc = end.mean(0) - v.mean(0), h_end.mean(0) - h.mean(0)
         gap = self.weight.flatten().dot(dW.flatten()) + self.visible_bias @ db + self.hidden_bias @ dc
         if self.chains is not None:
             return gap
-        return ContrastiveDivergence(gap, (seen - v).square().sum(1).mean())
+        return ContrastiveDivergence(gap, F.mse_loss(seen, v, reduction="sum") / len(v))
 
     def drawn(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """x as it is, or with ``binarise`` a draw of black and white pixels with these probabilities."""
@@ -180,7 +187,20 @@ class RBM(nn.Module):
 
 
 def flip(p: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """1 with probability p, else 0, of p's shape; on a CPU twice as fast as torch.bernoulli."""
+    """1 with probability p, else 0, of p's shape; on a CPU three times as fast as torch.bernoulli.
+
+    Many draws on a CPU come from a generator of NumPy's, which ``generator`` seeds anew each time.
+    """
+    if p.numel() < 10_000 or p.device.type != "cpu" or p.dtype != torch.float32:
+        return flip_by_torch(p, generator)
+    seed = torch.randint(2**63 - 1, (), generator=generator).item()
+    u = torch.empty(p.shape)
+    np.random.Generator(np.random.SFC64(seed)).random(dtype=np.float32, out=u.numpy())
+    return u.lt_(p)
+
+
+def flip_by_torch(p: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """``flip`` by ``generator`` itself, however many draws: other draws than those of ``flip`` where there are many."""
     return torch.rand(p.shape, generator=generator, dtype=p.dtype, device=p.device).lt_(p)
 
 

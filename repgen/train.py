@@ -154,7 +154,7 @@ def fit(
                 for step, rows in enumerate(order.to(device).split(batch_size)):
                     factor = 1.0 if schedule is None else schedule((done + step) / (steps * epochs))
                     mine, weight = parallel.share(rows, rank, world)
-                    batch = [t[mine] for t in tensors]
+                    batch = [t.index_select(0, mine) for t in tensors]
                     for seat in seats:
                         if (done + step) % together < together - seat.player.steps:
                             continue

@@ -23,10 +23,12 @@ from torch import Tensor, nn
 from repgen import parallel, recipes
 from repgen.checkpoint import write_whole
 from repgen.narrow import narrow, widen
+from repgen.train import History
 
 FOLDER = Path(__file__).parent / "zoo"
 FORMS = {"int8": 5e-3, "float16": 1e-3}  # what a metric may change by, as a share, where weights are stored so
-LARGE = 1_000_000  # numbers in a model that is worth int8
+LARGE = 500_000  # numbers in a model that is worth int8
+BULK = 150_000  # numbers in a matrix that is: a narrow layer, as of a code, is small and feels rounding most
 
 
 class ZooError(Exception):
@@ -58,7 +60,7 @@ def record(name: str, folder: Path | str = FOLDER) -> dict:
         raise ZooError(f"{name} has not been trained here (no {path}): python -m repgen train {name}")
     try:
         found = json.loads(path.read_text())
-        return found | {"sha256": str(found["sha256"])}
+        return found if found["sha256"] is None else found | {"sha256": str(found["sha256"])}
     except (ValueError, KeyError, TypeError) as error:
         raise ZooError(f"{path} is damaged ({type(error).__name__}: {error}); {_again(name)}") from error
 
@@ -66,9 +68,12 @@ def record(name: str, folder: Path | str = FOLDER) -> dict:
 def load(name: str, device: torch.device | str = "cpu", folder: Path | str = FOLDER) -> nn.Module:
     """The trained model on a device, in eval mode and float32.
 
-    Raises ZooError if the weights are not, bit for bit, those that the record was made of.
+    Raises ZooError if the weights are not, bit for bit, those that the record was made of, and for
+    a model whose recipe keeps the record alone.
     """
     expected = record(name, folder)["sha256"]
+    if expected is None:
+        raise ZooError(f"of {name} only the record is kept, zoo.record({name!r}); its weights are made by its recipe: zoo.recipe({name!r})")
     path = Path(folder) / f"{name}.safetensors"
     try:
         data = path.read_bytes()
@@ -100,7 +105,9 @@ def train(
 
     ``options`` go to ``fit`` in place of the recipe's own. Weights are stored as float16 if that
     changes no metric by more than a thousandth, those of large models as int8 (``repgen.narrow``)
-    if by no more than five thousandths; the metrics are those of what is stored.
+    if by no more than five thousandths; the metrics are those of what is stored. A recipe with
+    WEIGHTS = False is there for its figures: no weights are stored, the metrics are in float32;
+    what its ``details(model, *data)`` returns, if it has one, goes into the record as JSON.
     Raises ZooError, before training, if the data are a stand-in (unless ``force``) or the folder
     cannot be written.
     """
@@ -113,8 +120,7 @@ def train(
         )
     folder = Path(folder)
     parallel.first(lambda: _check_writable(folder))
-    model = _build(steps, seed).to(device)
-    history = steps.train(model, *data, seed=seed, **options)
+    model, history = _trained(steps, seed, device, data, options)
     about = {
         "name": name,
         "about": steps.__doc__.strip(),
@@ -129,7 +135,12 @@ def train(
         "date": datetime.date.today().isoformat(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
-    return parallel.first(lambda: _write(folder, name, model.eval(), lambda m: steps.measure(m, *data), about))
+    about["parameters"] = sum(p.numel() for p in model.parameters())
+    keep = getattr(steps, "WEIGHTS", True)
+    if not keep and hasattr(steps, "details"):
+        with torch.no_grad():
+            about["details"] = steps.details(model.eval(), *data)
+    return parallel.first(lambda: _write(folder, name, model.eval(), lambda m: steps.measure(m, *data), about, keep))
 
 
 def repeat(name: str, seed: int, *, folder: Path | str = FOLDER, device: torch.device | str = "cpu", **options) -> dict:
@@ -148,8 +159,7 @@ def repeat(name: str, seed: int, *, folder: Path | str = FOLDER, device: torch.d
     if any(part.stand_in for part in data):
         raise ZooError(f"the data of {name} are not here, and what a stand-in gives is no repetition")
     parallel.first(lambda: _check_writable(folder))
-    model = _build(steps, seed).to(device)
-    history = steps.train(model, *data, seed=seed, **options)
+    model, history = _trained(steps, seed, device, data, options)
     with torch.no_grad():
         metrics = steps.measure(model.eval(), *data)
 
@@ -162,34 +172,38 @@ def repeat(name: str, seed: int, *, folder: Path | str = FOLDER, device: torch.d
     return parallel.first(add)
 
 
-def _write(folder: Path, name: str, model: nn.Module, measure, about: dict) -> dict:
-    state = {key: value.detach() for key, value in model.state_dict().items()}
-    large = sum(p.numel() for p in model.parameters()) > LARGE
-    rounded = copy.deepcopy(model)
+def _write(folder: Path, name: str, model: nn.Module, measure, about: dict, keep: bool) -> dict:
     with torch.no_grad():
         full = measure(model)
-        for form in ("int8", "float16", "float32") if large else ("float16", "float32"):
-            weights = narrow(state, form)
-            rounded.load_state_dict(widen(weights))
-            metrics = full if form == "float32" else measure(rounded)
-            if all(abs(metrics[key] - full[key]) <= FORMS.get(form, 0) * abs(full[key]) for key in full):
-                break
-    data = safetensors.torch.save({key: value.cpu().contiguous().clone() for key, value in weights.items()})
+        data, metrics, form = _smallest(model, measure, full, about["parameters"] > LARGE) if keep else (None, full, None)
     about = about | {
         "metrics": metrics,
         "metrics_in_float32": full,
         "dtype": form,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data) if keep else 0,
+        "sha256": hashlib.sha256(data).hexdigest() if keep else None,
     }
     text = json.dumps(about, indent=1).encode() + b"\n"
     try:
-        write_whole(folder / f"{name}.safetensors", lambda file: file.write(data))
+        if keep:
+            write_whole(folder / f"{name}.safetensors", lambda file: file.write(data))
         write_whole(folder / f"{name}.json", lambda file: file.write(text))
     except OSError as error:
         raise ZooError(f"{name} is trained but could not be written to {folder}: {error}") from error
     return about
+
+
+def _smallest(model: nn.Module, measure, full: dict, large: bool) -> tuple[bytes, dict, str]:
+    """The weights in the fewest bits that keep the metrics, those metrics, and the form's name."""
+    state = {key: value.detach() for key, value in model.state_dict().items()}
+    rounded = copy.deepcopy(model)
+    for form in ("int8", "float16", "float32") if large else ("float16", "float32"):
+        weights = narrow(state, form, BULK)
+        rounded.load_state_dict(widen(weights))
+        metrics = full if form == "float32" else measure(rounded)
+        if all(abs(metrics[key] - full[key]) <= FORMS.get(form, 0) * abs(full[key]) for key in full):
+            break
+    return safetensors.torch.save({key: value.cpu().contiguous().clone() for key, value in weights.items()}), metrics, form
 
 
 def machine(device: torch.device) -> dict:
@@ -207,6 +221,13 @@ def _build(steps: ModuleType, seed: int) -> nn.Module:
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(seed)
         return steps.build()
+
+
+def _trained(steps: ModuleType, seed: int, device: torch.device, data: tuple, options: dict) -> tuple[nn.Module, History]:
+    model = _build(steps, seed).to(device)
+    with torch.random.fork_rng([]):  # a recipe may begin other models on its way
+        torch.default_generator.manual_seed(seed)
+        return model, steps.train(model, *data, seed=seed, **options)
 
 
 def _check_writable(folder: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from repgen import metrics
+from repgen import metrics, toys
 from scipy.signal.windows import gaussian
 
 
@@ -72,3 +72,57 @@ def test_active_units_are_those_whose_means_vary():
     assert metrics.active_units(Coder([0.0, 0.0]), x) == 0
     with pytest.raises(ValueError, match="at least 2"):
         metrics.activity(vae, x[:1])
+
+
+# --- modes found
+
+
+def test_modes_are_counted_sample_by_sample():
+    """Against a loop over samples, in three dimensions, with a mode that nothing falls to."""
+    g = torch.Generator().manual_seed(0)
+    centres = 3 * torch.randn(6, 3, generator=g)
+    samples = torch.cat([centres[torch.randint(5, (300,), generator=g)] + 0.4 * torch.randn(300, 3, generator=g), 5 * torch.randn(50, 3, generator=g)])
+    counts = [0] * 6
+    for y in samples.double().numpy():
+        far = [np.linalg.norm(y - c) for c in centres.double().numpy()]
+        counts[int(np.argmin(far))] += min(far) <= 3 * 0.2
+    seen = metrics.modes(samples, centres, 0.2)
+    assert seen.counts.tolist() == counts and 0 < sum(counts) < 350
+    assert seen.found == sum(c > 0 for c in counts) and seen.quality == pytest.approx(sum(counts) / 350)
+
+
+def test_modes_in_closed_cases():
+    centres = toys.ring_centres()
+    seen = metrics.modes(centres[[0, 0, 3]], centres, 0.01)
+    assert (seen.found, seen.quality, seen.counts.tolist()) == (2, 1.0, [2, 0, 0, 1, 0, 0, 0, 0])
+    near, off = torch.tensor([[1.0299, 0.0]]), torch.tensor([[1.0301, 0.0]])  # 3 sd is 0.03
+    assert metrics.modes(near, centres, 0.01).found == 1 and metrics.modes(off, centres, 0.01).found == 0
+    assert metrics.modes(off, centres, 0.01, within=4).found == 1
+    assert metrics.modes(torch.zeros(5, 2), centres, 0.01).quality == 0
+
+
+@pytest.mark.parametrize("draw, centres, sd", [(toys.ring, toys.ring_centres(), 0.01), (toys.grid, toys.grid_centres(), 0.05)])
+def test_the_data_find_all_their_modes_evenly_and_are_of_the_quality_of_a_plane(draw, centres, sd):
+    x, which = draw(100_000, torch.Generator().manual_seed(0))
+    seen = metrics.modes(x, centres, sd)
+    assert seen.found == len(centres) and seen.quality == pytest.approx(1 - np.exp(-4.5), abs=0.0015)
+    assert all(c == pytest.approx(0.989 * 1e5 / len(centres), rel=0.1) for c in seen.counts.tolist())
+    means = torch.stack([x[which == k].mean(0) for k in range(len(centres))])
+    assert torch.allclose(means, centres, atol=5 * sd / 60)
+
+
+@pytest.mark.parametrize(
+    "samples, centres, sd, words",
+    [
+        (torch.zeros(4, 3), torch.zeros(8, 2), 0.1, r"got \(4, 3\) and \(8, 2\)"),
+        (torch.zeros(4), torch.zeros(8, 2), 0.1, r"got \(4,\)"),
+        (torch.zeros(0, 2), torch.zeros(8, 2), 0.1, "at least one of each"),
+        (torch.zeros(4, 2), torch.zeros(0, 2), 0.1, "at least one of each"),
+        (torch.tensor([[0.0, 1.0], [0.0, float("nan")], [float("inf"), 0.0]]), torch.zeros(1, 2), 0.1, "2 of 3 samples are not finite"),
+        (torch.zeros(4, 2), torch.zeros(8, 2), 0.0, "above 0"),
+        (torch.zeros(4, 2), torch.zeros(8, 2), float("nan"), "above 0"),
+    ],
+)
+def test_modes_refuse(samples, centres, sd, words):
+    with pytest.raises(ValueError, match=words):
+        metrics.modes(samples, centres, sd)

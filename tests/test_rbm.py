@@ -242,3 +242,19 @@ def test_what_cannot_be_counted_or_annealed_is_refused():
         annealed_log_partition(RBM(4, 3), runs=0)
     with pytest.raises(ValueError, match="images of 5 pixels"):
         machine().encode(torch.zeros(2, 6, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("shape", [(30, 300), (200, 100)], ids=["few", "many"])
+def test_flips_come_up_with_their_probability(shape):
+    """Few and many draws come from different generators; both are determined by the one given."""
+    p = torch.linspace(0, 1, shape[1]).expand(shape)
+    g = torch.Generator().manual_seed(0)
+    draws = torch.stack([flip(p, g) for _ in range(400)])
+    assert draws.unique().tolist() == [0, 1] and draws.dtype == p.dtype
+    assert not draws[..., 0].any() and draws[..., -1].all()  # never at 0, always at 1
+    n = 400 * shape[0]
+    z = (draws.mean((0, 1)) - p[0])[1:-1] / (p[0] * (1 - p[0]) / n).sqrt()[1:-1]
+    assert z.abs().max() < 4.5 and 0.5 < z.square().mean() < 1.7
+    alike = (draws[0] == draws[1]).float().mean(0)[1:-1]  # two draws agree as often as independent ones do
+    torch.testing.assert_close(alike, (p[0] ** 2 + (1 - p[0]) ** 2)[1:-1], atol=5 * (0.25 / shape[0]) ** 0.5, rtol=0)
+    assert torch.equal(flip(p, torch.Generator().manual_seed(0)), draws[0])

@@ -32,6 +32,11 @@ def test_shipped_models_give_the_metrics_on_record(name):
     assert record["name"] == name and not any(d["stand_in"] for d in record["data"])
     assert (zoo.FOLDER.parent.parent / record["recipe"]).exists()
     assert not record["changed_settings"]  # by its recipe alone
+    if record["sha256"] is None:
+        assert not zoo.recipe(name).WEIGHTS and not (zoo.FOLDER / f"{name}.safetensors").exists()
+        with pytest.raises(ZooError, match="only the record is kept"):
+            zoo.load(name)
+        return
     model = zoo.load(name)
     assert sum(p.numel() for p in model.parameters()) == record["parameters"]
     assert all(p.dtype == torch.float32 for p in model.parameters()) and not model.training
@@ -161,6 +166,7 @@ def test_weights_stay_float32_where_float16_loses_something(measure, start, tmp_
 
 def test_large_models_are_int8_where_that_loses_little(tmp_path, monkeypatch):
     monkeypatch.setattr(zoo, "LARGE", 2)
+    monkeypatch.setattr(zoo, "BULK", 5)
     recipe(monkeypatch, lambda model, thirds: {"longest": model.w.norm().item()})
     monkeypatch.setattr(zoo.recipe("vector"), "build", lambda: Scale(0.1, (2, 3)))
     record = zoo.train("vector", folder=tmp_path)
@@ -173,11 +179,40 @@ def test_large_models_are_int8_where_that_loses_little(tmp_path, monkeypatch):
     assert zoo.train("vector", folder=tmp_path)["dtype"] == "float16"
 
 
+def test_of_a_recipe_that_keeps_no_weights_the_record_is_kept(tmp_path, monkeypatch):
+    steps = recipe(monkeypatch, first)
+    monkeypatch.setattr(steps, "WEIGHTS", False, raising=False)
+    monkeypatch.setattr(steps, "details", lambda model, data: {"training": model.training, "rows": [*data.x.shape]}, raising=False)
+    record = zoo.train("vector", folder=tmp_path)
+    assert record["details"] == {"training": False, "rows": [*steps.data("cpu")[0].x.shape]}
+    assert os.listdir(tmp_path) == ["vector.json"] and zoo.record("vector", tmp_path) == record
+    assert record["metrics"] == record["metrics_in_float32"] and record["metrics"]["first"] == pytest.approx(1 / 3, abs=1e-7)
+    assert (record["sha256"], record["bytes"], record["dtype"], record["parameters"]) == (None, 0, None, 3)
+    with pytest.raises(ZooError, match=r"only the record is kept.*zoo\.recipe\('vector'\)"):
+        zoo.load("vector", folder=tmp_path)
+    repeated = zoo.repeat("vector", 1, folder=tmp_path)["repeats"]["1"]["metrics"]
+    assert repeated["first"] == pytest.approx(1 / 3, abs=1e-7)
+
+
+def test_what_a_recipe_draws_depends_on_the_seed_alone(tmp_path, monkeypatch):
+    steps, drawn = recipe(monkeypatch, first), []
+    plain = steps.train
+    monkeypatch.setattr(steps, "train", lambda *args, **options: drawn.append(torch.rand(3)) or plain(*args, **options))
+    before = torch.get_rng_state()
+    for seed in (0, 0, 1):
+        zoo.train("vector", folder=tmp_path, seed=seed)
+        torch.rand(1)  # what was drawn before is no matter
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
+    torch.set_rng_state(before)
+
+
 def test_a_row_is_off_by_half_a_step_at_most():
     w = torch.randn(50, 40, generator=torch.Generator().manual_seed(0)) * torch.logspace(-6, 6, 50)[:, None]
     back = widen(narrow({"w": w, "b": w[0], "n": torch.tensor(3), "none": torch.zeros(2, 2)}, "int8"))
     assert ((back["w"] - w).abs() <= w.abs().amax(1, keepdim=True) / 253.9).all()
     assert torch.equal(back["b"], w[0].half().float()) and back["n"] == 3 and not back["none"].any()
+    bulk = narrow({"w": w, "small": w[:2]}, "int8", bulk=80)
+    assert (bulk["w"].dtype, bulk["small"].dtype) == (torch.int8, torch.float16) and "small/scale" not in bulk
     with pytest.raises(ValueError, match="not 'int4'"):
         narrow({"w": w}, "int4")
 

@@ -5,7 +5,8 @@ from torch import nn
 from repgen.recipes import vae_2d_mnist as one
 from repgen.recipes.vae_2d_mnist import data, train
 
-__all__ = ["build", "data", "measure", "train"]
+__all__ = ["WEIGHTS", "build", "data", "measure", "train"]
+WEIGHTS = False
 
 
 class Seeds(nn.ModuleList):

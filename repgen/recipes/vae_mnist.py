@@ -5,7 +5,7 @@ from torch import nn
 
 from repgen.data import load
 from repgen.losses import gaussian_kl, gaussian_nll
-from repgen.rbm import flip
+from repgen.rbm import flip_by_torch as flip  # the draws by which this model was trained and measured
 from repgen.train import fit, warmup_cosine
 from repgen.vae import ELBO, VAE, Posterior
 
