@@ -12,8 +12,11 @@ STAMP := $(VENV)/.repgen-installed
 BOOK := _build/html/.built
 SOURCES := $(shell find _config.yml _toc.yml index.md references.bib pages chapters assignments _ext _static -type f \
 	! -path '*/.ipynb_checkpoints/*' ! -path '*/__pycache__/*' ! -name '*.part' 2>/dev/null)
+# Runs a command whose kernels do not each import torch anew.
+WARM := $(BIN)/python tools/warm_kernel.py serve
 # One thread each for two kernels at a time; no progress bars in what is tested.
-NBVAL := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env -n 2 --dist loadfile -q chapters
+NBVAL := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive TQDM_DISABLE=1 $(WARM) \
+	$(BIN)/python -m pytest --nbval-lax --nbval-kernel-name python3 -n 2 --dist loadfile -q chapters
 
 help:  ## what can be made
 	@grep -hE '^[a-z.-]+:.*##' Makefile tools/teaching.mk 2>/dev/null | awk -F ':.*## *' '{ printf "make %-18s %s\n", $$1, $$2 }'
@@ -26,7 +29,7 @@ test: $(STAMP) $(BOOK)  ## everything: notebooks, package, exercises, built book
 	@failed=0; \
 	REPGEN_CLAIMS_LOG="$(CURDIR)/_build/claims.jsonl" $(NBVAL) || failed=1; \
 	REPGEN_CLAIMS_LOG="$(CURDIR)/_build/claims.jsonl" REPGEN_BOOK="$(CURDIR)/_build/html" OMP_NUM_THREADS=1 \
-		$(BIN)/python -m pytest -q -n 2 --dist loadfile tests || failed=1; \
+		$(WARM) $(BIN)/python -m pytest -q -n 2 --dist loadfile tests || failed=1; \
 	exit $$failed
 
 test-stand-in: $(STAMP)  ## the notebooks once more, as where no data set can be had

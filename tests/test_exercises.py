@@ -26,6 +26,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 ROOT = Path(__file__).resolve().parent.parent
 ASSIGNMENTS = sorted(path.stem for path in ROOT.glob("chapters/exercises/*/*.ipynb"))
+FIRST = pytest.mark.parametrize("course", ASSIGNMENTS[:1], indirect=True)  # tries nbgrader, not the assignment
 HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS\n(.*?)### END HIDDEN TESTS", re.DOTALL)
 SOLUTION = re.compile(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", re.DOTALL)
 
@@ -185,13 +186,11 @@ def test_wrong_answer_fails(name, question, what, old, new, prepared):
 # ------------------------------------------------------------------------------- nbgrader, from end to end
 
 
-def nbgrader(course, *arguments, check=True, wait=True):
+def nbgrader(course, *arguments, check=True):
     """Runs nbgrader, or the Python file that comes first in `arguments`, with `course` as the course's folder."""
     env = os.environ | {"REPGEN_COURSE": str(course), "REPGEN_SANDBOX": "none", "OMP_NUM_THREADS": "1"}
     env.pop("REPGEN_EXERCISES", None)
     command = [sys.executable, *arguments] if arguments[0].endswith(".py") else [sys.executable, "-m", "nbgrader", *arguments]
-    if not wait:
-        return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     if check:
         assert done.returncode == 0, done.stdout + done.stderr
@@ -226,14 +225,22 @@ class Course(types.SimpleNamespace):
 
 @pytest.fixture(scope="module", params=ASSIGNMENTS)
 def course(request, tmp_path_factory):
-    """A course in which five students handed in the assignment, and all was graded."""
+    """A course in which students handed in the assignment, and all was graded.
+
+    One makes mistakes in every second question: the odd ones in one assignment, the even ones in the next. The first has
+    both, and one who edited the tests, which tries nbgrader rather than the assignment.
+    """
     name, folder = request.param, tmp_path_factory.mktemp("course")
     before = set(os.listdir(ROOT)) | {"_build", ".pytest_cache", "__pycache__"}
     course = Course(name=name, folder=folder, points={q: role(c).points for q, c in checks(source(name)).items()})
     nbgrader(folder, "generate_assignment", name, "--create", "--log-level=WARN")
     course.release = nbformat.read(folder / "release" / name / f"{name}.ipynb", as_version=4)
     wrong = wrong_answers(name)
-    course.odd = {question for number, question in enumerate(wrong) if number % 2}
+    odd = {question for number, question in enumerate(wrong) if number % 2}
+    course.mistakes = {"wrong-odd": odd, "wrong-even": wrong.keys() - odd}
+    first = name == ASSIGNMENTS[0]
+    if not first:
+        course.mistakes.pop(list(course.mistakes)[ASSIGNMENTS.index(name) % 2])
 
     def mistaken(which, number):
         def answer(question, solution):
@@ -245,19 +252,15 @@ def course(request, tmp_path_factory):
 
     course.hand_in("right", submission(name, course.release, lambda question, solution: solution))
     course.hand_in("untouched", course.release)
-    course.hand_in("wrong-odd", submission(name, course.release, mistaken(course.odd, 0)))
-    course.hand_in("wrong-even", submission(name, course.release, mistaken(wrong.keys() - course.odd, 0)))
-    cheat = submission(name, course.release, mistaken(wrong.keys(), 1))
-    for cell in checks(cheat).values():
-        cell.source, cell.metadata.nbgrader.points = "pass", 1000
-    course.hand_in("cheat", cheat)
-    check = {
-        student: nbgrader(folder, "tools/grade.py", "check", f"{folder}/submitted/{student}/{name}/{name}.ipynb", wait=False)
-        for student in ("right", "untouched")
-    }
+    for student, questions in course.mistakes.items():
+        course.hand_in(student, submission(name, course.release, mistaken(questions, 0)))
+    if first:
+        cheat = submission(name, course.release, mistaken(wrong.keys(), 1))
+        for cell in checks(cheat).values():
+            cell.source, cell.metadata.nbgrader.points = "pass", 1000
+        course.hand_in("cheat", cheat)
     nbgrader(folder, "autograde", name, "--log-level=ERROR")
     course.litter = set(os.listdir(ROOT)) - before
-    course.check = {student: (process.communicate()[0], process.returncode) for student, process in check.items()}
     return course
 
 
@@ -271,16 +274,19 @@ def test_the_untouched_version_earns_none(course):
 
 
 def test_a_wrong_answer_loses_its_points_and_no_others(course):
-    for student, which in (("wrong-odd", course.odd), ("wrong-even", course.points.keys() - course.odd)):
+    assert course.mistakes and all(course.mistakes.values())
+    for student, which in course.mistakes.items():
         score = course.score(student)
         expected = {q: 0 if q in which else points for q, points in course.points.items()}
         assert {q: score[q] for q in course.points} == expected
 
 
+@FIRST
 def test_edited_tests_are_put_back(course):
     assert set(course.score("cheat").values()) == {0}
 
 
+@FIRST
 def test_marks_and_feedback(course):
     """Written answers wait for a hand grade; with it, the CSV has the whole mark, and the student a page."""
     from nbgrader.api import Gradebook
@@ -298,19 +304,19 @@ def test_marks_and_feedback(course):
     with open(course.folder / "grades.csv", newline="") as file:
         marks = {row["student_id"]: (float(row["score"]), float(row["max_score"])) for row in csv.DictReader(file)}
     total = sum(role(c).get("points", 0) for c in source(course.name).cells)
-    odd = sum(points for question, points in course.points.items() if question in course.odd)
-    tested = sum(course.points.values())
-    assert {student: mark for student, (mark, _) in marks.items()} == {
-        "right": total, "untouched": 0, "wrong-odd": tested - odd, "wrong-even": odd, "cheat": 0
-    }  # fmt: skip
+    expected = {"right": total, "untouched": 0, "cheat": 0}
+    for student, questions in course.mistakes.items():
+        expected[student] = sum(points for question, points in course.points.items() if question not in questions)
+    assert {student: mark for student, (mark, _) in marks.items()} == expected
     assert {most for _, most in marks.values()} == {total}
     with open(course.folder / "questions.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["student_id"] == "right"]
     assert sum(float(row["score"]) for row in rows) == total and {row["final"] for row in rows} == {"True"}
 
-    nbgrader(course.folder, "generate_feedback", course.name, "--student=wrong-odd", "--log-level=ERROR")
-    page = (course.folder / "feedback" / "wrong-odd" / course.name / f"{course.name}.html").read_text()
-    assert f"{tested - odd:g} / {total:g}" in re.sub(r"\.0\b", "", page)
+    student = next(iter(course.mistakes))
+    nbgrader(course.folder, "generate_feedback", course.name, f"--student={student}", "--log-level=ERROR")
+    page = (course.folder / "feedback" / student / course.name / f"{course.name}.html").read_text()
+    assert f"{expected[student]:g} / {total:g}" in re.sub(r"\.0\b", "", page)
 
 
 def test_nothing_is_written_outside_the_course(course):
@@ -318,11 +324,21 @@ def test_nothing_is_written_outside_the_course(course):
     assert (course.folder / ".gitignore").read_text() == "*\n"
 
 
-def test_students_can_check_their_own_notebook(course):
-    said, status = course.check["right"]
-    assert "Success" in said and status == 0
-    said, status = course.check["untouched"]
-    assert f"FAILED ON {len(course.points) + len(written(source(course.name)))} CELL" in said and status == 1
+@FIRST
+@pytest.mark.parametrize("student", ("right", "untouched"))
+def test_students_can_check_their_own_notebook(course, student):
+    notebook = f"{course.folder}/submitted/{student}/{course.name}/{course.name}.ipynb"
+    done = nbgrader(course.folder, "tools/grade.py", "check", notebook, check=False)
+    failed = len(course.points) + len(written(source(course.name)))
+    said, status = {"right": ("Success", 0), "untouched": (f"FAILED ON {failed} CELL", 1)}[student]
+    assert (said in done.stdout, done.returncode) == (True, status), done.stdout + done.stderr
+
+
+def test_a_notebook_that_cannot_be_run_is_no_riddle(tmp_path):
+    cells = [nbformat.v4.new_code_cell("import os; os._exit(3)")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "ends.ipynb")
+    done = nbgrader(tmp_path, "tools/grade.py", "check", str(tmp_path / "ends.ipynb"), check=False)
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith(f"{tmp_path / 'ends.ipynb'} did not run to its end")
 
 
 # ------------------------------------------------------------------------------- what students get and readers see
@@ -419,6 +435,7 @@ def test_whose_submission_is_it(path, student):
     assert plugins.whose(Path("/course/extracted") / path, "01_x", "extracted")[0] == student
 
 
+@FIRST
 def test_collecting_from_a_zip(course, tmp_path):
     """One who hands in again is graded again; what is nobody's is left out, and named."""
     folder = tmp_path / "download"
@@ -433,7 +450,7 @@ def test_collecting_from_a_zip(course, tmp_path):
     done = nbgrader(other, "tools/grade.py", "collect", course.name, archive)
     assert "new or changed: new, right" in done.stdout and "does not say whose" in done.stderr
     assert not (other / "autograded" / "right" / course.name).exists()
-    assert (other / "autograded" / "cheat" / course.name).exists()
+    assert (other / "autograded" / "untouched" / course.name).exists()
     for source_, complaint in ((tmp_path / "absent.zip", "no such file"), (ROOT / "LICENSE", "neither a folder nor a zip")):
         refused = nbgrader(other, "tools/grade.py", "collect", course.name, str(source_), check=False)
         assert refused.returncode == 1 and complaint in refused.stderr

@@ -322,7 +322,8 @@ def doctored_run(tmp_path_factory):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     env = {name: value for name, value in os.environ.items() if name != "REPGEN_CLAIMS_LOG"}
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "-v", "-p", "no:cacheprovider", path],
+        [sys.executable, ROOT / "tools" / "warm_kernel.py", "serve", sys.executable, "-m", "pytest", "--nbval-lax",
+         "--nbval-kernel-name", "python3", "-v", "-p", "no:cacheprovider", path],
         cwd=folder, env=env | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
     )  # fmt: skip
     outcomes = re.findall(r"Cell \d+ (PASSED|FAILED)", run.stdout)

@@ -88,7 +88,13 @@ def check(file):
     said = io.StringIO()
     validator = Validator(config=Config({"Execute": {"timeout": 60, "iopub_timeout": 60}}))
     validator.stream = said
-    validator.validate_and_print(str(Path(file).resolve()))
+    for again in (True, False):  # on a busy machine a kernel may come too late
+        try:
+            validator.validate_and_print(str(Path(file).resolve()))
+            break
+        except (RuntimeError, TimeoutError) as error:
+            if not again:
+                sys.exit(f"{file} did not run to its end: {error or type(error).__name__}. Does a cell end Python, or need too much memory?")
     print(said.getvalue())
     sys.exit(not said.getvalue().startswith("Success"))
 
