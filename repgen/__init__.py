@@ -4,6 +4,7 @@ from repgen.autoencoder import Autoencoder, LinearAutoencoder
 from repgen.claims import ClaimError, claim
 from repgen.data import Data, DataError, load
 from repgen.denoising import DenoisingAutoencoder
+from repgen.gan import GAN
 from repgen.pca import PCA
 from repgen.rbm import RBM
 from repgen.session import setup
@@ -12,6 +13,7 @@ from repgen.vae import IWAE, VAE
 
 __version__ = "0.1.0"
 __all__ = [
+    "GAN",
     "IWAE",
     "PCA",
     "RBM",

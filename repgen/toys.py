@@ -19,19 +19,29 @@ def gaussians(centres: Tensor, n: int, generator: torch.Generator, noise: float)
     return centres[labels] + noise * torch.randn(n, centres.shape[1], generator=generator), labels
 
 
+def ring_centres() -> Tensor:
+    """The eight centres of ``ring``, (8, 2)."""
+    angle = torch.arange(8) * (2 * math.pi / 8)
+    return torch.stack([angle.cos(), angle.sin()], 1)
+
+
+def grid_centres() -> Tensor:
+    """The 25 centres of ``grid``, (25, 2)."""
+    side = torch.arange(-4.0, 5.0, 2.0)
+    return torch.cartesian_prod(side, side)
+
+
 def ring(n: int, generator: torch.Generator, noise: float = 0.01) -> tuple[Tensor, Tensor]:
     """Eight Gaussians on a circle of radius 1, standard deviation `noise`: points (n, 2), mode (n,).
 
     With the default noise this is the ring on which VEEGAN and PacGAN count modes (Srivastava et al. 2017, Lin et al. 2018).
     """
-    angle = torch.arange(8) * (2 * math.pi / 8)
-    return gaussians(torch.stack([angle.cos(), angle.sin()], 1), n, generator, noise)
+    return gaussians(ring_centres(), n, generator, noise)
 
 
 def grid(n: int, generator: torch.Generator, noise: float = 0.05) -> tuple[Tensor, Tensor]:
     """25 Gaussians on the grid {-4, -2, 0, 2, 4}^2, standard deviation `noise`: points (n, 2), mode (n,). As `ring`."""
-    side = torch.arange(-4.0, 5.0, 2.0)
-    return gaussians(torch.cartesian_prod(side, side), n, generator, noise)
+    return gaussians(grid_centres(), n, generator, noise)
 
 
 def spiral(n: int, generator: torch.Generator, noise: float = 0.01, turns: float = 2.0) -> tuple[Tensor, Tensor]:

@@ -18,8 +18,9 @@ from repgen.widgets.interpolation import Interpolation
 from repgen.widgets.latent_map import LatentMap
 from repgen.widgets.network import Network
 from repgen.widgets.noise_dial import NoiseDial
+from repgen.widgets.watch_the_game import WatchTheGame, record
 
 __all__ = [
     "AskForADigit", "CompareCodes", "ComponentExplorer", "ConceptMixer", "CorruptAndRepair", "DrawAndReconstruct", "Gibbs", "Interpolation", "LatentMap", "Network",
-    "NoiseDial",
+    "NoiseDial", "WatchTheGame", "record",
 ]  # fmt: skip

@@ -1,0 +1,84 @@
+"""The two players of a DCGAN: deep convolutional nets that double a picture's size layer by layer, and halve it again."""
+
+import copy
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+
+def generator(size: int = 28, channels: Sequence[int] = (64, 32), n_latent: int = 32) -> nn.Sequential:
+    """Latents (N, n_latent) to pictures (N, 1, size, size) with pixels in [0, 1] (Radford et al. 2016).
+
+    One linear layer to ``channels[0]`` maps of size / 2^len(channels); then one transposed
+    convolution of stride 2 for each number in ``channels``, to the next number's maps and in the
+    end to the picture. All but the last are followed by batch normalisation and ReLU. The last
+    ends in a logistic function: their tanh, moved from [-1, 1] to [0, 1]. Kernels are 4 x 4, so
+    that no chequerboard is built in (Odena et al. 2016). Raises ValueError where ``size`` cannot
+    be halved that often.
+    """
+    channels, side = _checked(size, channels)
+    if n_latent < 1:
+        raise ValueError(f"n_latent is at least 1, got {n_latent}")
+    flat = channels[0] * side * side
+    parts = [nn.Linear(n_latent, flat, bias=False), nn.BatchNorm1d(flat), nn.ReLU(), nn.Unflatten(1, (channels[0], side, side))]
+    for a, b in pairwise(channels):
+        parts += [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
+    parts += [nn.ConvTranspose2d(channels[-1], 1, 4, stride=2, padding=1), nn.Sigmoid()]
+    return _begun(nn.Sequential(*parts))
+
+
+def discriminator(size: int = 28, channels: Sequence[int] = (32, 64), slope: float = 0.2) -> nn.Sequential:
+    """Pictures (N, 1, size, size) to one logit each, (N, 1) (Radford et al. 2016).
+
+    A convolution of stride 2 for each number in ``channels``, batch normalisation after all but
+    the first, leaky ReLU of ``slope``, then one linear layer. Raises ValueError where ``size``
+    cannot be halved that often.
+    """
+    channels, side = _checked(size, channels)
+    parts = [nn.Conv2d(1, channels[0], 4, stride=2, padding=1), nn.LeakyReLU(slope)]
+    for a, b in pairwise(channels):
+        parts += [nn.Conv2d(a, b, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(slope)]
+    return _begun(nn.Sequential(*parts, nn.Flatten(), nn.Linear(channels[-1] * side * side, 1)))
+
+
+def folded(net: nn.Sequential) -> nn.Sequential:
+    """A copy of ``net`` for use after training, its batch normalisations made part of the layers before them.
+
+    With running means and variances a normalisation is an affine map, and so is the layer before
+    it. Raises ValueError for a normalisation with no layer before it.
+    """
+    parts: list[nn.Module] = []
+    for layer in copy.deepcopy(net).eval():
+        if not isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            parts.append(layer)
+        elif parts and isinstance(parts[-1], nn.Linear):
+            parts[-1] = fuse_linear_bn_eval(parts[-1], layer)
+        elif parts and isinstance(parts[-1], nn.Conv2d | nn.ConvTranspose2d):
+            parts[-1] = fuse_conv_bn_eval(parts[-1], layer, isinstance(parts[-1], nn.ConvTranspose2d))
+        else:
+            raise ValueError(f"{layer} follows no linear layer or convolution, so it cannot become part of one")
+    return nn.Sequential(*parts)
+
+
+def _checked(size: int, channels: Sequence[int]) -> tuple[tuple[int, ...], int]:
+    channels = tuple(channels)
+    side = size >> len(channels)  # of the smallest maps
+    if not channels or min(channels) < 1:
+        raise ValueError(f"channels count the maps of each layer, such as (64, 32); got {channels}")
+    if side < 1 or side << len(channels) != size:
+        raise ValueError(f"{len(channels)} layers halve the picture, so size must be a multiple of {2 ** len(channels)}; got {size}")
+    return channels, side
+
+
+def _begun(net: nn.Sequential) -> nn.Sequential:
+    """The first weights of Radford et al.: N(0, 0.02^2), scales of the normalisations N(1, 0.02^2), biases 0."""
+    for layer in net:
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, 1.0, 0.02)
+        elif hasattr(layer, "weight"):
+            nn.init.normal_(layer.weight, 0.0, 0.02)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    return net

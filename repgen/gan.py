@@ -1,0 +1,191 @@
+"""Generative adversarial networks: one net makes examples, another tells them from the data, and each is the other's loss."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from repgen.train import Player
+
+# --- losses of logits a = logit D: real and fake are those of data and of generated examples, (N,) each
+
+
+def discriminator_nll(real: Tensor, fake: Tensor, smooth: float = 1.0) -> Tensor:
+    """-[s log D(x) + (1 - s) log(1 - D(x))] - log(1 - D(G(z))), (N,), in nats (Goodfellow et al. 2014, eq. 1).
+
+    With ``smooth`` s below 1 the data's labels are s and not 1, the generated examples' stay 0
+    (one-sided label smoothing, Salimans et al. 2016).
+    """
+    return F.softplus(-real) + (1 - smooth) * real + F.softplus(fake)
+
+
+def minimax(fake: Tensor) -> Tensor:
+    """log(1 - D(G(z))), (N,): the other side of ``discriminator_nll``; flat where the discriminator is sure."""
+    return -F.softplus(fake)
+
+
+def non_saturating(fake: Tensor) -> Tensor:
+    """-log D(G(z)), (N,): the same fixed points, steep where the samples are bad (Goodfellow et al. 2014, section 3)."""
+    return F.softplus(-fake)
+
+
+def least_squares(real: Tensor, fake: Tensor) -> Tensor:
+    """(a(x) - 1)^2 / 2 + a(G(z))^2 / 2, (N,), for a discriminator without a logistic function (Mao et al. 2017, eq. 9)."""
+    return ((real - 1).square() + fake.square()) / 2
+
+
+def hinge(real: Tensor, fake: Tensor) -> Tensor:
+    """max(0, 1 - a(x)) + max(0, 1 + a(G(z))), (N,) (Lim & Ye 2017; Miyato et al. 2018, eq. 16)."""
+    return F.relu(1 - real) + F.relu(1 + fake)
+
+
+def critic(real: Tensor, fake: Tensor) -> Tensor:
+    """a(G(z)) - a(x), (N,): minus Wasserstein's distance, for a critic of slope 1 at most (Arjovsky et al. 2017, eq. 2)."""
+    return fake - real
+
+
+class Objective(NamedTuple):
+    """What the two sides want small: of (real, fake), and of fake, logits (N,) each, to (N,)."""
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor], Tensor]
+
+
+OBJECTIVES = {
+    "minimax": Objective(discriminator_nll, minimax),
+    "non-saturating": Objective(discriminator_nll, non_saturating),
+    "least squares": Objective(least_squares, lambda fake: (fake - 1).square() / 2),
+    "hinge": Objective(hinge, torch.neg),
+    "wasserstein": Objective(critic, torch.neg),
+}
+
+
+# --- penalties on the slope of the discriminator
+
+
+def slope(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """|grad_x a(x)|, (N,), through which gradients reach the discriminator's weights. x (N, ...)."""
+    x = x.detach().requires_grad_()
+    with torch.enable_grad():
+        (grad,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+    return grad.flatten(1).norm(dim=1)
+
+
+def gradient_penalty(discriminator: Callable, x: Tensor, y: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """(|grad a| - 1)^2, (N,), at random places between x and y (N, ...) (Gulrajani et al. 2017, eq. 3)."""
+    t = torch.rand(len(x), *[1] * (x.ndim - 1), generator=generator, dtype=x.dtype, device=x.device)
+    return (slope(discriminator, torch.lerp(x, y, t)) - 1).square()
+
+
+def r1(discriminator: Callable, x: Tensor) -> Tensor:
+    """|grad a(x)|^2, (N,), at the data x (N, ...) (Mescheder et al. 2018, eq. 9, without its factor 1/2)."""
+    return slope(discriminator, x).square()
+
+
+# --- the model
+
+
+class DiscriminatorLoss(NamedTuple):
+    """Batch means: what the discriminator minimises, its part without penalty, and the shares that it gets right."""
+
+    total: Tensor
+    objective: Tensor
+    real_right: Tensor
+    fake_right: Tensor
+
+
+class GAN(nn.Module):
+    """A generative adversarial network (Goodfellow et al. 2014).
+
+    ``generator`` takes latents (N, n_latent), drawn from N(0, I), to examples of the data's shape
+    (N, ...); ``discriminator`` takes those to one logit each, (N,) or (N, 1), positive for "from the
+    data". ``objective`` is one of OBJECTIVES. The discriminator takes ``steps`` steps, each on a
+    fresh batch, for one of the generator; ``rates`` are the learning rates of (discriminator,
+    generator), None for that given to ``fit`` (two time scales: Heusel et al. 2017). ``smooth`` is
+    that of ``discriminator_nll``; ``noise`` the standard deviation of noise added to all that the
+    discriminator sees (instance noise: Sonderby et al. 2017; Arjovsky & Bottou 2017); ``penalty``
+    "r1" or "gradient", times ``weight``. Spectral normalisation is torch's, on the discriminator's
+    layers. Raises ValueError for settings that make no game.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        n_latent: int,
+        *,
+        objective: str = "non-saturating",
+        steps: int = 1,
+        rates: tuple[float | None, float | None] = (None, None),
+        smooth: float = 1.0,
+        noise: float = 0.0,
+        penalty: str | None = None,
+        weight: float = 1.0,
+    ):
+        super().__init__()
+        if n_latent < 1 or steps < 1:
+            raise ValueError(f"n_latent and steps are at least 1, got {n_latent} and {steps}")
+        if objective not in OBJECTIVES:
+            raise ValueError(f"objective is one of {', '.join(OBJECTIVES)}; got {objective!r}")
+        if not 0.5 < smooth <= 1 or (smooth < 1 and OBJECTIVES[objective].discriminator is not discriminator_nll):
+            raise ValueError(f"smooth is above 0.5 and at most 1, below 1 only for minimax and non-saturating; got {smooth} for {objective}")
+        if penalty not in (None, "r1", "gradient") or noise < 0 or weight < 0:
+            raise ValueError(f"penalty is 'r1', 'gradient' or None, noise and weight are 0 or more; got {penalty!r}, {noise}, {weight}")
+        self.generator, self.discriminator, self.n_latent = generator, discriminator, n_latent
+        self.objective, self.steps, self.rates = objective, steps, rates
+        self.smooth, self.noise, self.penalty, self.weight = smooth, noise, penalty, weight
+
+    def players(self) -> tuple[Player, Player]:
+        """The discriminator and then the generator, as ``fit`` asks for them."""
+        return (
+            Player("discriminator", self.discriminator.parameters(), self.discriminator_loss, self.steps, self.rates[0]),
+            Player("generator", self.generator.parameters(), self.generator_loss, 1, self.rates[1]),
+        )
+
+    def latents(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """n draws z of the prior N(0, I), (n, n_latent)."""
+        like = next(self.generator.parameters())
+        return torch.randn(n, self.n_latent, generator=generator, dtype=like.dtype, device=like.device)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """G(z), (N, ...), of latents z (N, n_latent)."""
+        if z.ndim != 2 or z.shape[1] != self.n_latent:
+            raise ValueError(f"expected latents (N, {self.n_latent}), got shape {tuple(z.shape)}")
+        return self.generator(z)
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """n generated examples (n, ...)."""
+        return self.decode(self.latents(n, generator))
+
+    def logits(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """logit D(x), (N,), of examples x (N, ...), with fresh instance noise while training."""
+        if self.noise and self.training:
+            x = x + self.noise * torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+        a = self.discriminator(x)
+        if a.numel() != len(x):
+            raise ValueError(f"the discriminator gives one number an example, (N,) or (N, 1); for {len(x)} examples it gave {tuple(a.shape)}")
+        return a.view(len(x))
+
+    def discriminator_loss(self, x: Tensor, generator: torch.Generator | None = None) -> DiscriminatorLoss:
+        """The batch mean of the objective and its penalty over data x (N, ...) and as many generated examples."""
+        with torch.no_grad():
+            y = self.decode(self.latents(len(x), generator))
+        if y.shape != x.shape:
+            raise ValueError(f"the generator makes examples of shape {tuple(y.shape[1:])}, the data's are {tuple(x.shape[1:])}")
+        real, fake = self.logits(x, generator), self.logits(y, generator)
+        options = {"smooth": self.smooth} if self.smooth < 1 else {}
+        objective = OBJECTIVES[self.objective].discriminator(real, fake, **options).mean()
+        total = objective
+        if self.penalty == "r1":
+            total = objective + self.weight * r1(self.logits, x).mean()
+        elif self.penalty == "gradient":
+            total = objective + self.weight * gradient_penalty(self.logits, x, y, generator).mean()
+        return DiscriminatorLoss(total, objective, (real > 0).float().mean(), (fake < 0).float().mean())
+
+    def generator_loss(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The batch mean of what the generator minimises, over as many generated examples as there are in x."""
+        fake = self.logits(self.decode(self.latents(len(x), generator)), generator)
+        return OBJECTIVES[self.objective].generator(fake).mean()

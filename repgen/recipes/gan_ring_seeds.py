@@ -1,0 +1,143 @@
+"""Modes found on the ring of 8 and the grid of 25, by ten nets each of a naive GAN and of one with a cure. Ten minutes."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from repgen import toys
+from repgen.data import load
+from repgen.gan import GAN
+from repgen.metrics import modes
+from repgen.train import cosine, fit
+
+WEIGHTS = False
+NETS, BATCH, STAGES = 10, 128, 25  # a stage is one epoch of 100 steps
+CENTRES = {"ring": (toys.ring_centres(), 0.01), "grid": (toys.grid_centres(), 0.05)}
+
+
+class Each(nn.Module):
+    """As many linear layers as there are nets, each with weights of its own, begun as nn.Linear's are."""
+
+    def __init__(self, nets: int, inputs: int, outputs: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(nets, inputs, outputs).uniform_(-1, 1) / math.sqrt(inputs))
+        self.bias = nn.Parameter(torch.empty(nets, 1, outputs).uniform_(-1, 1) / math.sqrt(inputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias, x, self.weight)  # (nets, N, inputs) -> (nets, N, outputs)
+
+
+class Crowd(nn.Module):
+    """Dense nets side by side: of a batch (nets N, inputs) the first N go to the first net, and so on.
+
+    Two crowds make one GAN, in which generator i plays against discriminator i alone: the loss is
+    the mean of theirs. Adam does not mind that each gradient is divided by the number of nets.
+    """
+
+    def __init__(self, nets: int, *sizes: int, activation=F.relu):
+        super().__init__()
+        self.layers = nn.ModuleList(Each(nets, a, b) for a, b in zip(sizes, sizes[1:]))
+        self.nets, self.activation = nets, activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.view(self.nets, -1, x.shape[1])
+        for layer in self.layers[:-1]:
+            x = self.activation(layer(x))
+        return self.layers[-1](x).flatten(0, 1)
+
+
+def game(nets=NETS, **options) -> GAN:
+    return GAN(Crowd(nets, 2, 128, 128, 128, 2), Crowd(nets, 2, 128, 128, 128, 1), 2, **options)
+
+
+def adam(b1, b2):
+    return lambda parameters, lr: torch.optim.Adam(parameters, lr, betas=(b1, b2), fused=True)
+
+
+def falling(fraction):
+    """1 for the first half of the training, then down half a cosine."""
+    return cosine(max(0.0, 2 * fraction - 1))
+
+
+def taken_back(fraction, start, end):
+    """The noise: from start to end by equal factors over four fifths of the training."""
+    return start * (end / start) ** min(fraction / 0.8, 1)
+
+
+def naive(model, x, *, seed=0, **options):
+    """As one would begin: Adam as it comes, all along at one rate."""
+    settings = {"epochs": STAGES, "batch_size": model.generator.nets * BATCH, "lr": 1e-3} | options
+    return fit(model, x, seed=seed, **settings | {"checkpoint": None})
+
+
+def with_cure(model, x, *, noise, seed=0, **options):
+    """Instance noise that is taken back, no momentum, and a rate that falls in the end."""
+    histories = []
+    for stage in range(STAGES):
+        model.noise = taken_back(stage / STAGES, *noise)
+        settings = {"epochs": 1, "batch_size": model.generator.nets * BATCH, "lr": 2e-3, "optimizer": adam(0.0, 0.9)} | options
+        settings["lr"] *= falling(stage / STAGES)
+        histories.append(fit(model, x, seed=100 * seed + stage, **settings | {"checkpoint": None}))
+    return together(histories)
+
+
+def together(histories):
+    """Several trainings as one entry of the record."""
+    return histories[-1]._replace(epochs=sum(h.epochs for h in histories), seconds=sum(h.seconds for h in histories))
+
+
+def data(device):
+    return load("ring", device=device, n=100 * NETS * BATCH), load("grid", device=device, n=100 * NETS * BATCH)
+
+
+def build():
+    return nn.ModuleDict(
+        {
+            "ring, naive": game(),
+            "ring, naive minimax": game(objective="minimax"),
+            "ring, with a cure": game(),
+            "grid, naive": game(),
+            "grid, with a cure": game(),
+        }
+    )
+
+
+def train(model, ring, grid, seed=0, **options):
+    histories = []
+    for name, nets in model.items():
+        x = ring.x if name.startswith("ring") else grid.x
+        if "cure" in name:
+            noise = (0.3, 0.003) if name.startswith("ring") else (2.0, 0.015)
+            histories.append(with_cure(nets, x, noise=noise, seed=seed, **options))
+        else:
+            histories.append(naive(nets, x, seed=seed, **options))
+    return together(histories)
+
+
+def seen(nets: GAN, centres: Tensor, sd: float, n: int = 2500, seed: int = 0) -> list:
+    """``modes`` of n samples of each net."""
+    device = next(nets.parameters()).device
+    y = nets.sample(n * nets.generator.nets, torch.Generator(device).manual_seed(seed))
+    return [modes(part, centres, sd) for part in y.chunk(nets.generator.nets)]
+
+
+def measure(model, ring, grid):
+    """Of 2,500 samples a net: modes found and the share of high quality, means over the nets."""
+    means = {}
+    for name, nets in model.items():
+        of_nets = seen(nets, *CENTRES[name[:4]])
+        means[f"{name}: modes"] = sum(s.found for s in of_nets) / len(of_nets)
+        means[f"{name}: high quality, %"] = 100 * sum(s.quality for s in of_nets) / len(of_nets)
+    return means
+
+
+def details(model, ring, grid):
+    """The same of each net by itself, and the share of its rarest mode."""
+    each = {}
+    for name, nets in model.items():
+        for i, s in enumerate(seen(nets, *CENTRES[name[:4]]), 1):
+            each |= {f"{name}, net {i}: modes": s.found, f"{name}, net {i}: high quality, %": 100 * s.quality}
+            each[f"{name}, net {i}: rarest mode, %"] = 100 * s.counts.min().item() / 2500
+    return each
