@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from repgen.train import Player
 
@@ -106,8 +107,12 @@ class GAN(nn.Module):
     generator), None for that given to ``fit`` (two time scales: Heusel et al. 2017). ``smooth`` is
     that of ``discriminator_nll``; ``noise`` the standard deviation of noise added to all that the
     discriminator sees (instance noise: Sonderby et al. 2017; Arjovsky & Bottou 2017); ``penalty``
-    "r1" or "gradient", times ``weight``. Spectral normalisation is torch's, on the discriminator's
-    layers. Raises ValueError for settings that make no game.
+    "r1" or "gradient", times ``weight``. The discriminator judges ``pack`` examples together, joined
+    along their first axis: (N, ...) becomes (N / pack, pack ...) (Lin et al. 2018). With ``average`` b
+    the model keeps ``averaged``, a second generator whose weights go to b times themselves plus 1 - b
+    times the generator's before each batch (Yazici et al. 2019); samples are then its own. Spectral
+    normalisation is torch's, on the discriminator's layers. Raises ValueError for settings that make
+    no game.
     """
 
     def __init__(
@@ -123,10 +128,14 @@ class GAN(nn.Module):
         noise: float = 0.0,
         penalty: str | None = None,
         weight: float = 1.0,
+        pack: int = 1,
+        average: float = 0.0,
     ):
         super().__init__()
-        if n_latent < 1 or steps < 1:
-            raise ValueError(f"n_latent and steps are at least 1, got {n_latent} and {steps}")
+        if n_latent < 1 or steps < 1 or pack < 1:
+            raise ValueError(f"n_latent, steps and pack are at least 1, got {n_latent}, {steps} and {pack}")
+        if not 0 <= average < 1:
+            raise ValueError(f"average is a share of at least 0 and below 1, got {average}")
         if objective not in OBJECTIVES:
             raise ValueError(f"objective is one of {', '.join(OBJECTIVES)}; got {objective!r}")
         if not 0.5 < smooth <= 1 or (smooth < 1 and OBJECTIVES[objective].discriminator is not discriminator_nll):
@@ -135,7 +144,8 @@ class GAN(nn.Module):
             raise ValueError(f"penalty is 'r1', 'gradient' or None, noise and weight are 0 or more; got {penalty!r}, {noise}, {weight}")
         self.generator, self.discriminator, self.n_latent = generator, discriminator, n_latent
         self.objective, self.steps, self.rates = objective, steps, rates
-        self.smooth, self.noise, self.penalty, self.weight = smooth, noise, penalty, weight
+        self.smooth, self.noise, self.penalty, self.weight, self.pack = smooth, noise, penalty, weight, pack
+        self.averaged = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(average)).requires_grad_(False) if average else None
 
     def players(self) -> tuple[Player, Player]:
         """The discriminator and then the generator, as ``fit`` asks for them."""
@@ -157,13 +167,17 @@ class GAN(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """n generated examples (n, ...)."""
-        return self.decode(self.latents(n, generator))
+        """n generated examples (n, ...), by the averaged generator where there is one."""
+        return (self.averaged or self.decode)(self.latents(n, generator))
 
     def logits(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """logit D(x), (N,), of examples x (N, ...), with fresh instance noise while training."""
+        """logit D(x), (N / pack,), of examples x (N, ...), with fresh instance noise while training."""
         if self.noise and self.training:
             x = x + self.noise * torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+        if len(x) % self.pack:
+            raise ValueError(f"{len(x)} examples do not make packs of {self.pack}: choose a batch size that divides the data into whole packs")
+        if self.pack > 1:
+            x = x.reshape(-1, self.pack * x.shape[1], *x.shape[2:])
         a = self.discriminator(x)
         if a.numel() != len(x):
             raise ValueError(f"the discriminator gives one number an example, (N,) or (N, 1); for {len(x)} examples it gave {tuple(a.shape)}")
@@ -173,6 +187,8 @@ class GAN(nn.Module):
         """The batch mean of the objective and its penalty over data x (N, ...) and as many generated examples."""
         with torch.no_grad():
             y = self.decode(self.latents(len(x), generator))
+            if self.averaged and self.training:
+                self.averaged.update_parameters(self.generator)
         if y.shape != x.shape:
             raise ValueError(f"the generator makes examples of shape {tuple(y.shape[1:])}, the data's are {tuple(x.shape[1:])}")
         real, fake = self.logits(x, generator), self.logits(y, generator)

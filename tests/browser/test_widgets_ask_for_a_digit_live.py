@@ -147,6 +147,7 @@ PAPER = ".rg-large canvas"
 
 def ask(page, name):
     page.get_by_role("radio", name=name, exact=True).check()
+    settle(page)
 
 
 def facts(page):

@@ -53,9 +53,10 @@ def at_once(page, *keys):
 
 
 def press(page, *names):
-    """Clicks the buttons of these names, one after the other."""
+    """Clicks the buttons of these names, one after the other; what the last one asked for has been drawn."""
     for name in names:
         page.get_by_role("button", name=name, exact=True).click()
+    settle(page)
 
 
 def place(page):
