@@ -15,6 +15,7 @@ import nbformat
 import publish
 import pytest
 import stored
+import without_data
 from packaging.requirements import Requirement
 from pybtex.database import parse_file
 
@@ -439,3 +440,19 @@ def test_what_is_pinned_satisfies_the_ranges():
     for need in map(Requirement, [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]):
         assert need.name in pins, f"{need.name} is not pinned"
         assert all(need.specifier.contains(version) for version in pins[need.name]), f"{need} is pinned to {pins[need.name]}"
+
+
+@pytest.mark.parametrize(
+    "code, same",
+    [
+        ('x = load("ring", n=100)', True),
+        ('faces = load(\n    "faces", "train")', False),
+        ("images = load(name)", False),
+        ("from repgen.recipes import dbn_mnist", False),
+        ('net = zoo.load("vae-2d-mnist")', False),
+    ],
+)
+def test_only_what_needs_no_data_set_is_spared_the_run_without(tmp_path, code, same):
+    path = tmp_path / "a.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1"), nbformat.v4.new_code_cell(code)]), path)
+    assert without_data.indifferent(path) == same
