@@ -34,11 +34,12 @@ from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from torch import nn
 
-from repgen import PCA, RBM, VAE, fit, load
+from repgen import GAN, PCA, RBM, VAE, fit, load
+from repgen.dcgan import discriminator, generator
 from repgen.zoo import machine
 
 HERE = Path(__file__).parent
-BATCH = 128
+BATCH, GAME_BATCH = 128, 64
 
 
 class PlainVAE(nn.Module):
@@ -144,6 +145,27 @@ def plain_cd(x: torch.Tensor, batch: int) -> None:
         c += 0.1 * (h - h_seen).mean(0)
 
 
+def adam(parameters, lr: float) -> torch.optim.Optimizer:
+    return torch.optim.Adam(parameters, lr, betas=(0.5, 0.999), fused=True)
+
+
+def loader_game(data: torch.utils.data.Dataset, device: torch.device) -> None:
+    """An epoch of a DCGAN as PyTorch's own example plays it: one batch of made pictures serves both players."""
+    d, g = discriminator().to(device), generator().to(device)
+    of_d, of_g = adam(d.parameters(), 2e-4), adam(g.parameters(), 2e-4)
+    bce = nn.BCEWithLogitsLoss()
+    for x, *_ in torch.utils.data.DataLoader(data, GAME_BATCH, shuffle=True):
+        one, zero = torch.ones(len(x), 1, device=device), torch.zeros(len(x), 1, device=device)
+        d.zero_grad()
+        bce(d(x.to(device)), one).backward()
+        made = g(torch.randn(len(x), 32, device=device))
+        bce(d(made.detach()), zero).backward()
+        of_d.step()
+        g.zero_grad()
+        bce(d(made), one).backward()
+        of_g.step()
+
+
 def turns(contenders: dict[str, Callable], rounds: int, device: torch.device) -> dict[str, list[float]]:
     """Seconds of each contender in each round; the first round warms up and is dropped."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
@@ -234,6 +256,16 @@ def main() -> None:
     }
     asked = {"plain loop without autograd": 1.0, "scikit-learn, BernoulliRBM": 1.8}
     rows += compare("an epoch of an RBM 784-500, one Gibbs step, batch 100", "repgen.fit of repgen.RBM, bar on", machines, n, args.rounds, device, asked)
+
+    few = images[:6400]  # 100 steps
+    square, shown = few.view(-1, 1, 28, 28).to(device), Pictures(few.view(-1, 28, 28).mul(255).round().byte().numpy())
+    games = {
+        "repgen.fit of repgen.GAN, bar on": lambda: fit(
+            GAN(generator(), discriminator(), 32).to(device), square, epochs=1, batch_size=GAME_BATCH, lr=2e-4, optimizer=adam
+        ),
+        "PyTorch's example, one image at a time": lambda: loader_game(shown, device),
+    }
+    rows += compare(f"100 steps of a DCGAN, batch {GAME_BATCH}", "repgen.fit of repgen.GAN, bar on", games, len(few), args.rounds, device, {})
 
     here = machine(device) | {"threads": torch.get_num_threads()}
     record = {

@@ -227,3 +227,85 @@ def test_shapes_that_do_not_fit():
     wide = GAN(net(3, 5, 2), net(2, 6, 2), 3)
     with pytest.raises(ValueError, match=r"one number an example.*\(12, 2\)"):
         wide.logits(points())
+
+
+# --- packs and averages
+
+
+def test_a_pack_is_judged_as_its_examples_joined():
+    x = points()
+    packed = GAN(net(3, 5, 2), net(6, 4, 1, seed=1), 3, pack=3)
+    joined = torch.stack([torch.cat([x[i], x[i + 1], x[i + 2]]) for i in range(0, 12, 3)])
+    torch.testing.assert_close(packed.logits(x), packed.discriminator(joined)[:, 0])
+    assert packed.discriminator_loss(x).total.isfinite() and packed.generator_loss(x).isfinite()
+
+
+def test_pictures_of_a_pack_are_joined_along_their_channels():
+    x = torch.randn(6, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    D = nn.Sequential(nn.Conv2d(4, 3, 3), nn.Flatten(), nn.Linear(12, 1))
+    packed = GAN(nn.Linear(3, 2), D, 3, pack=2)
+    torch.testing.assert_close(packed.logits(x), D(torch.cat([x[::2], x[1::2]], 1))[:, 0])
+
+
+def test_a_pack_must_be_full():
+    packed = GAN(net(3, 5, 2), net(4, 4, 1), 3, pack=2)
+    with pytest.raises(ValueError, match=r"11 examples do not make packs of 2.*whole packs"):
+        packed.logits(points(11))
+    with pytest.raises(ValueError, match="12 examples do not make packs of 8"):
+        fit(GAN(net(3, 5, 2), net(16, 4, 1), 3, pack=8), points(), epochs=1, batch_size=12, lr=0.1, **quick)
+
+
+def weights(module):
+    return [p.detach().clone() for p in module.parameters()]
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_averaged_weights_follow_their_recursion(steps):
+    model, plain, before = game(average=0.7, steps=steps), game(steps=steps), []
+    judge = model.discriminator_loss
+    model.discriminator_loss = lambda x, generator=None: before.append(weights(model.generator)) or judge(x, generator)
+    for gan in (model, plain):
+        fit(gan, points(), epochs=2, batch_size=2, lr=0.3, **quick)
+    assert len(before) == 12
+    expected = before[0]
+    for now in before[1:]:
+        expected = [0.7 * a + (1 - 0.7) * b for a, b in zip(expected, now)]
+    for a, b, last in zip(model.averaged.module.parameters(), expected, weights(model.generator)):
+        torch.testing.assert_close(a.detach(), b)
+        assert not torch.allclose(b, last)
+    for a, b in zip(weights(model.generator) + weights(model.discriminator), weights(plain.generator) + weights(plain.discriminator)):
+        assert torch.equal(a, b)  # the average has no part in the game
+
+
+def test_samples_come_from_the_averaged_generator():
+    model = game(average=0.9)
+    fit(model, points(), epochs=3, batch_size=2, lr=0.3, **quick)
+    z = model.latents(7, torch.Generator().manual_seed(0))
+    y = model.sample(7, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(y, model.averaged.module(z).detach())
+    assert not torch.allclose(y, model.decode(z).detach(), rtol=1e-3) and not y.requires_grad
+
+
+def test_looking_on_does_not_change_the_average():
+    model = game(average=0.5)
+    fit(model, points(), epochs=1, batch_size=2, lr=0.3, **quick)
+    before = weights(model.averaged)
+    model.eval().discriminator_loss(points())
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(model.averaged)))
+
+
+def test_a_resumed_run_has_the_same_averaged_weights(tmp_path):
+    whole, settings = game(average=0.8), {"batch_size": 4, "lr": 0.01, "progress": False}
+    fit(whole, points(), epochs=4, **settings)
+    fit(game(average=0.8), points(), epochs=2, checkpoint=tmp_path / "run", **settings)
+    resumed = game(average=0.8)
+    fit(resumed, points(), epochs=4, checkpoint=tmp_path / "run", **settings)
+    assert resumed.averaged.n_averaged == whole.averaged.n_averaged == 12
+    for a, b in zip(weights(resumed.averaged), weights(whole.averaged), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("options, words", [({"pack": 0}, "pack are at least 1"), ({"average": 1.0}, "below 1.*1.0"), ({"average": -0.1}, "at least 0.*-0.1")])
+def test_packs_and_averages_that_make_no_game(options, words):
+    with pytest.raises(ValueError, match=words):
+        game(**options)

@@ -53,6 +53,26 @@ def test_nets_are_scored_each_on_its_own_samples():
     assert first.quality == expected.quality == 1
 
 
+def test_the_cure_is_one_training_in_which_noise_and_rate_are_set_at_every_step():
+    """Not several: an optimiser that is begun anew forgets its averages, which is a cure of its own."""
+    made, noises = [], []
+
+    class Watched(GAN):
+        def generator_loss(self, x, generator=None):
+            noises.append(self.noise)
+            return super().generator_loss(x, generator)
+
+    def counted(parameters, lr):
+        made.append(torch.optim.SGD(parameters, lr))
+        return made[-1]
+
+    model = Watched(recipe.Crowd(1, 2, 4, 2), recipe.Crowd(1, 2, 4, 1), 2)
+    recipe.with_cure(model, torch.randn(4 * recipe.BATCH, 2), noise=(0.3, 0.003), epochs=5, lr=0.1, optimizer=counted, progress=False)
+    assert len(made) == 2  # one for each player
+    assert noises == pytest.approx([recipe.taken_back(step / 20, 0.3, 0.003) for step in range(20)])
+    assert made[0].param_groups[0]["lr"] == pytest.approx(0.1 * recipe.falling(19 / 20))
+
+
 def test_noise_and_rate_go_where_they_should():
     assert recipe.taken_back(0, 0.3, 0.003) == 0.3
     assert recipe.taken_back(0.4, 0.3, 0.003) == pytest.approx(0.03)

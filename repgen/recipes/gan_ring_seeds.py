@@ -13,7 +13,7 @@ from repgen.metrics import modes
 from repgen.train import cosine, fit
 
 WEIGHTS = False
-NETS, BATCH, STAGES = 10, 128, 25  # a stage is one epoch of 100 steps
+NETS, BATCH, EPOCHS = 10, 128, 25  # of 100 steps each
 CENTRES = {"ring": (toys.ring_centres(), 0.01), "grid": (toys.grid_centres(), 0.05)}
 
 
@@ -68,19 +68,24 @@ def taken_back(fraction, start, end):
 
 def naive(model, x, *, seed=0, **options):
     """As one would begin: Adam as it comes, all along at one rate."""
-    settings = {"epochs": STAGES, "batch_size": model.generator.nets * BATCH, "lr": 1e-3} | options
+    settings = {"epochs": EPOCHS, "batch_size": model.generator.nets * BATCH, "lr": 1e-3} | options
     return fit(model, x, seed=seed, **settings | {"checkpoint": None})
 
 
 def with_cure(model, x, *, noise, seed=0, **options):
     """Instance noise that is taken back, no momentum, and a rate that falls in the end."""
-    histories = []
-    for stage in range(STAGES):
-        model.noise = taken_back(stage / STAGES, *noise)
-        settings = {"epochs": 1, "batch_size": model.generator.nets * BATCH, "lr": 2e-3, "optimizer": adam(0.0, 0.9)} | options
-        settings["lr"] *= falling(stage / STAGES)
-        histories.append(fit(model, x, seed=100 * seed + stage, **settings | {"checkpoint": None}))
-    return together(histories)
+    settings = {"epochs": EPOCHS, "batch_size": model.generator.nets * BATCH, "lr": 2e-3, "optimizer": adam(0.0, 0.9)} | options
+    return fit(model, x, seed=seed, schedule=quieter(model, noise, falling), **settings | {"checkpoint": None})
+
+
+def quieter(model, noise, schedule):
+    """The schedule, which is asked before every step, and with it the model's noise at that step."""
+
+    def asked(fraction):
+        model.noise = taken_back(fraction, *noise)
+        return schedule(fraction)
+
+    return asked
 
 
 def together(histories):

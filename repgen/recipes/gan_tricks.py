@@ -1,4 +1,4 @@
-"""Twenty tricks for GANs, one by one on the ring of 8 and the grid of 25, ten nets each. An hour and a half."""
+"""Tricks for GANs, one by one on the ring of 8 and the grid of 25, ten nets each. An hour and a half."""
 
 import torch
 import torch.nn.functional as F
@@ -7,7 +7,7 @@ from torch.nn.utils.parametrize import register_parametrization
 
 from repgen.data import load
 from repgen.gan import GAN
-from repgen.recipes.gan_ring_seeds import BATCH, CENTRES, NETS, STAGES, Crowd, adam, seen, taken_back, together
+from repgen.recipes.gan_ring_seeds import BATCH, CENTRES, EPOCHS, NETS, Crowd, adam, falling, quieter, seen, together
 from repgen.train import cosine, fit
 
 WEIGHTS = False
@@ -82,8 +82,13 @@ TRICKS = {
     "spectral normalisation": ({"spectral": True}, {}),
     "penalty at the data (R1)": ({"penalty": "r1", "weight": 0.1}, {}),
     "WGAN-GP": ({"objective": "wasserstein", "penalty": "gradient", "weight": 10.0, "steps": 5}, {"optimizer": adam(0.0, 0.9)}),
-    "noise on all pictures": ({"noise": "start"}, {}),
-    "noise, taken back": ({"noise": "taken back"}, {}),
+    "noise on all points": ({}, {"noise": "start"}),
+    "noise, taken back": ({}, {"noise": "taken back"}),
+    "Adam begun anew 25 times": ({}, {"anew": True}),
+    "noise taken back, b1 = 0, a rate that falls from 0.002": (
+        {},
+        {"noise": "taken back", "optimizer": adam(0.0, 0.9), "schedule": falling, "lr": 2e-3},
+    ),
 }
 
 
@@ -92,12 +97,7 @@ def data(device):
 
 
 def build():
-    model = nn.ModuleDict()
-    for place in CENTRES:
-        for name, (options, _) in TRICKS.items():
-            started = {"noise": NOISE[place][0]} if "noise" in options else {}
-            model[key(place, name)] = game(**options | started)
-    return model
+    return nn.ModuleDict({key(place, name): game(**options) for place in CENTRES for name, (options, _) in TRICKS.items()})
 
 
 def key(place, name):
@@ -107,16 +107,21 @@ def key(place, name):
 def train(model, ring, grid, seed=0, **options):
     histories = []
     for place, points in {"ring": ring, "grid": grid}.items():
-        for name, (changes, asked) in TRICKS.items():
-            nets = model[key(place, name)]
-            settings = {"epochs": STAGES, "batch_size": NETS * BATCH, "lr": 1e-3} | asked | options | {"checkpoint": None}
-            if changes.get("noise") != "taken back":
-                histories.append(fit(nets, points.x, seed=seed, **settings))
-                continue
-            for stage in range(STAGES):
-                nets.noise = taken_back(stage / STAGES, *NOISE[place])
-                histories.append(fit(nets, points.x, seed=100 * seed + stage, **settings | {"epochs": 1}))
+        for name, (_, asked) in TRICKS.items():
+            histories += played(model[key(place, name)], points.x, NOISE[place], seed, **asked | options)
     return together(histories)
+
+
+def played(nets, x, between, seed, *, noise=None, anew=False, **options):
+    """One game of 2,500 batches, by one ``fit`` or, where Adam is begun anew, by 25."""
+    settings = {"epochs": EPOCHS, "batch_size": NETS * BATCH, "lr": 1e-3} | options | {"checkpoint": None}
+    if noise == "start":
+        nets.noise = between[0]
+    elif noise == "taken back":
+        settings["schedule"] = quieter(nets, between, settings.get("schedule", lambda fraction: 1.0))
+    if anew:
+        return [fit(nets, x, seed=100 * seed + k, **settings | {"epochs": 1}) for k in range(EPOCHS)]
+    return [fit(nets, x, seed=seed, **settings)]
 
 
 def tried(model):
