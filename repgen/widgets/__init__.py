@@ -16,11 +16,12 @@ from repgen.widgets.draw_and_reconstruct import DrawAndReconstruct
 from repgen.widgets.gibbs import Gibbs
 from repgen.widgets.interpolation import Interpolation
 from repgen.widgets.latent_map import LatentMap
+from repgen.widgets.latent_plane import LatentPlane
 from repgen.widgets.network import Network
 from repgen.widgets.noise_dial import NoiseDial
 from repgen.widgets.watch_the_game import WatchTheGame, record
 
 __all__ = [
-    "AskForADigit", "CompareCodes", "ComponentExplorer", "ConceptMixer", "CorruptAndRepair", "DrawAndReconstruct", "Gibbs", "Interpolation", "LatentMap", "Network",
-    "NoiseDial", "WatchTheGame", "record",
+    "AskForADigit", "CompareCodes", "ComponentExplorer", "ConceptMixer", "CorruptAndRepair", "DrawAndReconstruct", "Gibbs", "Interpolation", "LatentMap", "LatentPlane",
+    "Network", "NoiseDial", "WatchTheGame", "record",
 ]  # fmt: skip
