@@ -1,4 +1,4 @@
-"""Twenty tricks on a bench: each part of the recipe against an oracle, and no net of a crowd sees another."""
+"""Tricks on a bench: each part of the recipe against an oracle, and no net of a crowd sees another."""
 
 import copy
 
@@ -99,9 +99,10 @@ def gradients(model, x):
 
 @pytest.mark.parametrize("name", recipe.TRICKS)
 def test_no_net_of_a_crowd_learns_of_another(name):
-    options = recipe.TRICKS[name][0]
+    options, asked = recipe.TRICKS[name]
     torch.manual_seed(0)
-    model = recipe.game(3, **options | ({"noise": 0.3} if "noise" in options else {}))
+    model = recipe.game(3, **options)
+    model.noise = 0.3 if "noise" in asked else 0.0
     other, x = copy.deepcopy(model), points(24, 2)
     y = x.clone()
     y[:8] = 3 * y[:8] + 1  # other data and another generator for the first net alone
@@ -129,30 +130,43 @@ def test_packs_hold_examples_of_one_net():
 def test_every_trick_is_trained_as_its_name_says(monkeypatch):
     model, calls = recipe.build(), []
 
-    def fit(nets, x, *, seed, **settings):
-        calls.append((nets, nets.noise, seed, settings))
+    def fit(nets, x, *, seed, schedule=None, **settings):
+        asked_at = [(schedule(f), nets.noise) for f in (0, 0.4, 0.75, 1)] if schedule else [(1, nets.noise)] * 4
+        calls.append((nets, x, seed, asked_at, settings))
         return History({}, {}, settings["epochs"], 1.0, "finished")
 
     monkeypatch.setattr(recipe, "fit", fit)
-    ring, grid = (type("Data", (), {"x": points(4, 2)}) for _ in range(2))
-    history = recipe.train(model, ring, grid, seed=3, progress=False)
+    points_of = {place: type("Data", (), {"x": points(4, 2)}) for place in recipe.NOISE}
+    history = recipe.train(model, *points_of.values(), seed=3, progress=False)
     assert history.epochs == 2 * 25 * len(recipe.TRICKS)
     base = {"epochs": 25, "batch_size": 1280, "lr": 1e-3, "progress": False, "checkpoint": None}
+    plain = recipe.game(1)
     for place, (start, end) in recipe.NOISE.items():
         for name, (changes, asked) in recipe.TRICKS.items():
             nets = model[recipe.key(place, name)]
             mine = [call for call in calls if call[0] is nets]
-            if name == "noise, taken back":
-                assert [noise for _, noise, _, _ in mine] == pytest.approx([max(end, start * (end / start) ** (s / 20)) for s in range(25)])
-                assert all(settings == base | asked | {"epochs": 1} for *_, settings in mine)
-                assert len({seed for _, _, seed, _ in mine}) == 25
+            assert all(x is points_of[place].x for _, x, *_ in mine)
+            if asked.get("anew"):
+                assert [seed for _, _, seed, *_ in mine] == list(range(300, 325))  # another order in each
+                base_here = base | {"epochs": 1}
             else:
-                ((_, noise, seed, settings),) = mine
-                assert (noise, seed) == (start if "noise" in changes else 0, 3) and settings == base | asked
-            plain = recipe.game(1)
-            kept = {"objective", "steps", "rates", "smooth", "penalty", "weight", "pack", "n_latent"} - changes.keys()
-            assert all(getattr(nets, option) == getattr(plain, option) for option in kept)
-            assert all(getattr(nets, option) == value for option, value in changes.items() if option in ("objective", "steps", "rates", "smooth"))
+                assert [seed for _, _, seed, *_ in mine] == [3]
+                base_here = base
+            rate = asked.get("schedule", lambda f: 1)
+            middle, late = start * (end / start) ** 0.5, start * (end / start) ** (0.75 / 0.8)
+            noise = {None: (0, 0, 0, 0), "start": (start,) * 4, "taken back": (start, middle, late, end)}[asked.get("noise")]
+            for *_, asked_at, settings in mine:
+                assert [n for _, n in asked_at] == pytest.approx(noise)
+                assert [factor for factor, _ in asked_at] == pytest.approx([rate(f) for f in (0, 0.4, 0.75, 1)])
+                assert settings == base_here | {k: v for k, v in asked.items() if k in ("lr", "optimizer")}
+            for option in ("objective", "steps", "rates", "smooth", "penalty", "weight", "pack", "n_latent"):
+                assert getattr(nets, option) == changes.get(option, getattr(plain, option))
+            assert (nets.averaged is not None) == ("average" in changes)
+
+
+def test_nothing_changes_nothing():
+    assert recipe.TRICKS["nothing"] == ({}, {})
+    assert all(changes != ({}, {}) for name, changes in recipe.TRICKS.items() if name != "nothing")
 
 
 def test_the_record_holds_every_net_of_every_setting():
