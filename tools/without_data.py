@@ -13,7 +13,7 @@ import nbformat
 from repgen import data
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = [row.name for row in data.status() if row.where not in ("scikit-learn", "made when asked for")]
+FILES = [row.name for row in data.status() if row.state not in ("bundled", "generated")]
 # A recipe loads its data itself, and a name may be a variable's.
 USED = re.compile("|".join([*FILES, "recipe", r"load\((?!\")"]))
 

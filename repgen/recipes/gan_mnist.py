@@ -6,12 +6,14 @@ from torch import Tensor, nn
 from repgen import parzen
 from repgen.data import load
 from repgen.gan import GAN
+from repgen.recipes import gan_ring_seeds
 from repgen.recipes.gan_ring_seeds import together
 from repgen.train import fit
 
 HELD_OUT = 1000  # the last training digits are kept from both players: the window's width is chosen on them
 SAMPLES = 10_000
 STAGES = ((5, 0.6, 5e-4, 1e-3), (7, 0.3, 1e-3, 5e-4), (3, 0.15, 4e-4, 2e-4))  # epochs, noise, rates of discriminator and generator
+adam = gan_ring_seeds.adam(0.5, 0.999)
 
 
 def generator(n_latent, *sizes):
@@ -26,10 +28,6 @@ def discriminator(*sizes):
 
 def _layers(sizes, activation):
     return [part for a, b in zip(sizes, sizes[1:]) for part in (nn.Linear(a, b), activation)]
-
-
-def adam(parameters, lr):
-    return torch.optim.Adam(parameters, lr, betas=(0.5, 0.999), fused=True)
 
 
 def data(device):

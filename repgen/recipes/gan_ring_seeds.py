@@ -15,6 +15,7 @@ from repgen.train import cosine, fit
 WEIGHTS = False
 NETS, BATCH, EPOCHS = 10, 128, 25  # of 100 steps each
 CENTRES = {"ring": (toys.ring_centres(), 0.01), "grid": (toys.grid_centres(), 0.05)}
+NOISE = {"ring": (0.3, 0.003), "grid": (2.0, 0.015)}  # from half the distance of two clouds to a third of their width
 
 
 class Each(nn.Module):
@@ -74,8 +75,8 @@ def naive(model, x, *, seed=0, **options):
 
 def with_cure(model, x, *, noise, seed=0, **options):
     """Instance noise that is taken back, no momentum, and a rate that falls in the end."""
-    settings = {"epochs": EPOCHS, "batch_size": model.generator.nets * BATCH, "lr": 2e-3, "optimizer": adam(0.0, 0.9)} | options
-    return fit(model, x, seed=seed, schedule=quieter(model, noise, falling), **settings | {"checkpoint": None})
+    cure = {"lr": 2e-3, "optimizer": adam(0.0, 0.9), "schedule": quieter(model, noise, falling)}
+    return naive(model, x, seed=seed, **cure | options)
 
 
 def quieter(model, noise, schedule):
@@ -114,8 +115,7 @@ def train(model, ring, grid, seed=0, **options):
     for name, nets in model.items():
         x = ring.x if name.startswith("ring") else grid.x
         if "cure" in name:
-            noise = (0.3, 0.003) if name.startswith("ring") else (2.0, 0.015)
-            histories.append(with_cure(nets, x, noise=noise, seed=seed, **options))
+            histories.append(with_cure(nets, x, noise=NOISE[name[:4]], seed=seed, **options))
         else:
             histories.append(naive(nets, x, seed=seed, **options))
     return together(histories)
@@ -130,12 +130,16 @@ def seen(nets: GAN, centres: Tensor, sd: float, n: int = 2500, seed: int = 0) ->
 
 def measure(model, ring, grid):
     """Of 2,500 samples a net: modes found and the share of high quality, means over the nets."""
-    means = {}
-    for name, nets in model.items():
-        of_nets = seen(nets, *CENTRES[name[:4]])
-        means[f"{name}: modes"] = sum(s.found for s in of_nets) / len(of_nets)
-        means[f"{name}: high quality, %"] = 100 * sum(s.quality for s in of_nets) / len(of_nets)
-    return means
+    return means((name, seen(nets, *CENTRES[name[:4]])) for name, nets in model.items())
+
+
+def means(tried):
+    """The figures of (name, ``modes`` of each net), one pair a recipe."""
+    figures = {}
+    for name, nets in tried:
+        figures[f"{name}: modes"] = sum(s.found for s in nets) / len(nets)
+        figures[f"{name}: high quality, %"] = 100 * sum(s.quality for s in nets) / len(nets)
+    return figures
 
 
 def details(model, ring, grid):

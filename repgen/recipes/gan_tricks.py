@@ -5,14 +5,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization
 
-from repgen.data import load
 from repgen.gan import GAN
-from repgen.recipes.gan_ring_seeds import BATCH, CENTRES, EPOCHS, NETS, Crowd, adam, falling, quieter, seen, together
-from repgen.train import cosine, fit
+from repgen.recipes.gan_ring_seeds import CENTRES, EPOCHS, NETS, NOISE, Crowd, adam, data, falling, means, naive, quieter, seen, together
+from repgen.train import cosine
 
+__all__ = ["CENTRES", "NETS", "NOISE", "TRICKS", "WEIGHTS", "Crowd", "build", "data", "details", "game", "key", "measure", "train"]
 WEIGHTS = False
-STEPS = 100  # of an epoch
-NOISE = {"ring": (0.3, 0.003), "grid": (2.0, 0.015)}  # from half the distance of two clouds to a third of their width
 
 
 class Spectral(nn.Module):
@@ -92,10 +90,6 @@ TRICKS = {
 }
 
 
-def data(device):
-    return load("ring", device=device, n=STEPS * NETS * BATCH), load("grid", device=device, n=STEPS * NETS * BATCH)
-
-
 def build():
     return nn.ModuleDict({key(place, name): game(**options) for place in CENTRES for name, (options, _) in TRICKS.items()})
 
@@ -114,14 +108,13 @@ def train(model, ring, grid, seed=0, **options):
 
 def played(nets, x, between, seed, *, noise=None, anew=False, **options):
     """One game of 2,500 batches, by one ``fit`` or, where Adam is begun anew, by 25."""
-    settings = {"epochs": EPOCHS, "batch_size": NETS * BATCH, "lr": 1e-3} | options | {"checkpoint": None}
     if noise == "start":
         nets.noise = between[0]
     elif noise == "taken back":
-        settings["schedule"] = quieter(nets, between, settings.get("schedule", lambda fraction: 1.0))
+        options["schedule"] = quieter(nets, between, options.get("schedule", lambda fraction: 1.0))
     if anew:
-        return [fit(nets, x, seed=100 * seed + k, **settings | {"epochs": 1}) for k in range(EPOCHS)]
-    return [fit(nets, x, seed=seed, **settings)]
+        return [naive(nets, x, seed=100 * seed + k, **options | {"epochs": 1}) for k in range(EPOCHS)]
+    return [naive(nets, x, seed=seed, **options)]
 
 
 def tried(model):
@@ -132,11 +125,7 @@ def tried(model):
 
 def measure(model, ring, grid):
     """Of 2,500 samples a net: modes found and the share of high quality, means over the nets."""
-    means = {}
-    for name, nets in tried(model):
-        means[f"{name}: modes"] = sum(s.found for s in nets) / len(nets)
-        means[f"{name}: high quality, %"] = 100 * sum(s.quality for s in nets) / len(nets)
-    return means
+    return means(tried(model))
 
 
 def details(model, ring, grid):
