@@ -1,0 +1,74 @@
+"""Nets from picture to picture: how far a patch reaches, what goes around the middle, what an enlarger begins with."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from repgen.translation import Enlarger, Patches, UNet, spread
+
+
+def test_a_patch_reaches_as_far_as_it_says():
+    for channels in ((4,), (4, 8), (4, 4, 4)):
+        net = Patches(channels).eval()
+        x, c = torch.rand(1, 1, 64, 64, requires_grad=True), torch.rand(1, 1, 64, 64)
+        responses = net.responses(x, c)
+        middle = responses.shape[-1] // 2
+        (grad,) = torch.autograd.grad(responses[0, 0, middle, middle], x)
+        for axis in (0, 1):
+            touched = grad[0, 0].abs().sum(axis).nonzero()
+            assert (touched.max() - touched.min() + 1).item() == net.reach
+        torch.testing.assert_close(net(x, c), responses.flatten(1).mean(1))
+
+
+def test_a_small_condition_is_enlarged_to_squares():
+    net, x, c = Patches().eval(), torch.rand(2, 1, 28, 28), torch.rand(2, 1, 7, 7)
+    squares = c.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    torch.testing.assert_close(net(x, c), net(x, squares))
+
+
+def test_detail_goes_around_the_middle():
+    """With the innermost way down cut, single pixels of the condition still reach the picture, and the latents too."""
+    net, z, c = UNet((4, 8, 8), 3).eval(), torch.randn(1, 3), torch.rand(1, 1, 32, 32)
+    before = net(z, c)
+    with torch.no_grad():
+        for p in net.down[-1].parameters():
+            p.zero_()
+    cut, other = net(z, c), c.clone()
+    assert not torch.equal(before, cut)
+    other[0, 0, 9, 9] += 1
+    assert not torch.equal(net(z, other), cut) and not torch.equal(net(z + 1, c), cut)
+    with torch.no_grad():
+        for p in net.down.parameters():
+            p.zero_()
+    assert torch.equal(net(z, other), net(z, c))  # nothing else leads from the condition to the picture
+
+
+def test_latents_are_spread_over_the_maps():
+    z = torch.randn(2, 3)
+    maps = spread(z, torch.zeros(2, 5, 4, 6))
+    assert maps.shape == (2, 3, 4, 6) and torch.equal(maps[:, :, 1, 5], z)
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_an_enlarger_begins_from_a_bicubic_enlargement(factor):
+    net, c = Enlarger(factor, 4, 1).eval(), torch.rand(2, 1, 7, 7)
+    y = net(torch.randn(2, 8), c)
+    assert y.shape == (2, 1, 7 * factor, 7 * factor) and 0 < y.min() and y.max() < 1
+    with torch.no_grad():
+        for p in net.last[-1].parameters():
+            p.zero_()
+    plain = F.interpolate(c, scale_factor=factor, mode="bicubic", align_corners=False).clamp(0.02, 0.98)
+    torch.testing.assert_close(net(torch.randn(2, 8), c), plain)
+
+
+def test_bad_input():
+    for make in (lambda: UNet(()), lambda: UNet((4, 0)), lambda: UNet((4,), 0), lambda: Patches(()), lambda: Patches((0,))):
+        with pytest.raises(ValueError, match="count"):
+            make()
+    for factor in (0, 1, 3, 6):
+        with pytest.raises(ValueError, match="power of 2"):
+            Enlarger(factor)
+    with pytest.raises(ValueError, match="S a multiple of 4"):
+        UNet((4, 8))(torch.randn(2, 8), torch.rand(2, 1, 30, 30))
+    with pytest.raises(ValueError, match=r"got shape \(2, 28, 28\)"):
+        Enlarger()(torch.randn(2, 8), torch.rand(2, 28, 28))
