@@ -11,21 +11,21 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 def generator(size: int = 28, channels: Sequence[int] = (64, 32), n_latent: int = 32) -> nn.Sequential:
     """Latents (N, n_latent) to pictures (N, 1, size, size) with pixels in [0, 1] (Radford et al. 2016).
 
-    One linear layer to ``channels[0]`` maps of size / 2^len(channels); then one transposed
-    convolution of stride 2 for each number in ``channels``, to the next number's maps and in the
-    end to the picture. All but the last are followed by batch normalisation and ReLU. The last
-    ends in a logistic function: their tanh, moved from [-1, 1] to [0, 1]. Kernels are 4 x 4, so
-    that no chequerboard is built in (Odena et al. 2016). Raises ValueError where ``size`` cannot
-    be halved that often.
+    One linear layer to ``channels[0]`` maps of side size / 2^len(channels), rounded up; then one
+    transposed convolution of stride 2 for each number in ``channels``, to the next number's maps
+    and in the end to the picture, of whose frame the last layer leaves out what rounding added.
+    All but the last are followed by batch normalisation and ReLU. The last ends in a logistic
+    function: their tanh, moved from [-1, 1] to [0, 1]. Kernels are 4 x 4, so that no chequerboard
+    is built in (Odena et al. 2016). Raises ValueError where ``size`` cannot be halved that often.
     """
-    channels, side = _checked(size, channels)
+    channels, side, frame = _checked(size, channels)
     if n_latent < 1:
         raise ValueError(f"n_latent is at least 1, got {n_latent}")
     flat = channels[0] * side * side
     parts = [nn.Linear(n_latent, flat, bias=False), nn.BatchNorm1d(flat), nn.ReLU(), nn.Unflatten(1, (channels[0], side, side))]
     for a, b in pairwise(channels):
         parts += [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
-    parts += [nn.ConvTranspose2d(channels[-1], 1, 4, stride=2, padding=1), nn.Sigmoid()]
+    parts += [nn.ConvTranspose2d(channels[-1], 1, 4, stride=2, padding=1 + frame), nn.Sigmoid()]
     return _begun(nn.Sequential(*parts))
 
 
@@ -33,11 +33,12 @@ def discriminator(size: int = 28, channels: Sequence[int] = (32, 64), slope: flo
     """Pictures (N, 1, size, size) to one logit each, (N, 1) (Radford et al. 2016).
 
     A convolution of stride 2 for each number in ``channels``, batch normalisation after all but
-    the first, leaky ReLU of ``slope``, then one linear layer. Raises ValueError where ``size``
+    the first, leaky ReLU of ``slope``, then one linear layer. The first sees the picture in a frame
+    of zeros where ``size`` is not a multiple of 2^len(channels). Raises ValueError where ``size``
     cannot be halved that often.
     """
-    channels, side = _checked(size, channels)
-    parts = [nn.Conv2d(1, channels[0], 4, stride=2, padding=1), nn.LeakyReLU(slope)]
+    channels, side, frame = _checked(size, channels)
+    parts = [nn.Conv2d(1, channels[0], 4, stride=2, padding=1 + frame), nn.LeakyReLU(slope)]
     for a, b in pairwise(channels):
         parts += [nn.Conv2d(a, b, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(slope)]
     return _begun(nn.Sequential(*parts, nn.Flatten(), nn.Linear(channels[-1] * side * side, 1)))
@@ -62,14 +63,15 @@ def folded(net: nn.Sequential) -> nn.Sequential:
     return nn.Sequential(*parts)
 
 
-def _checked(size: int, channels: Sequence[int]) -> tuple[tuple[int, ...], int]:
+def _checked(size: int, channels: Sequence[int]) -> tuple[tuple[int, ...], int, int]:
     channels = tuple(channels)
-    side = size >> len(channels)  # of the smallest maps
     if not channels or min(channels) < 1:
         raise ValueError(f"channels count the maps of each layer, such as (64, 32); got {channels}")
-    if side < 1 or side << len(channels) != size:
-        raise ValueError(f"{len(channels)} layers halve the picture, so size must be a multiple of {2 ** len(channels)}; got {size}")
-    return channels, side
+    halvings = 2 ** len(channels)
+    side = -(-size // halvings)  # of the smallest maps, rounded up
+    if size < halvings or size % 2:
+        raise ValueError(f"{len(channels)} layers halve the picture, so size must be even and at least {halvings}; got {size}")
+    return channels, side, (side * halvings - size) // 2
 
 
 def _begun(net: nn.Sequential) -> nn.Sequential:
