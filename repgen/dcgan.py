@@ -18,7 +18,7 @@ def generator(size: int = 28, channels: Sequence[int] = (64, 32), n_latent: int 
     function: their tanh, moved from [-1, 1] to [0, 1]. Kernels are 4 x 4, so that no chequerboard
     is built in (Odena et al. 2016). Raises ValueError where ``size`` cannot be halved that often.
     """
-    channels, side, frame = _checked(size, channels)
+    channels, side, frame = framed(size, channels)
     if n_latent < 1:
         raise ValueError(f"n_latent is at least 1, got {n_latent}")
     flat = channels[0] * side * side
@@ -37,7 +37,7 @@ def discriminator(size: int = 28, channels: Sequence[int] = (32, 64), slope: flo
     of zeros where ``size`` is not a multiple of 2^len(channels). Raises ValueError where ``size``
     cannot be halved that often.
     """
-    channels, side, frame = _checked(size, channels)
+    channels, side, frame = framed(size, channels)
     parts = [nn.Conv2d(1, channels[0], 4, stride=2, padding=1 + frame), nn.LeakyReLU(slope)]
     for a, b in pairwise(channels):
         parts += [nn.Conv2d(a, b, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(slope)]
@@ -63,7 +63,8 @@ def folded(net: nn.Sequential) -> nn.Sequential:
     return nn.Sequential(*parts)
 
 
-def _checked(size: int, channels: Sequence[int]) -> tuple[tuple[int, ...], int, int]:
+def framed(size: int, channels: Sequence[int]) -> tuple[tuple[int, ...], int, int]:
+    """The channels, the side of the smallest maps after a halving for each, rounded up, and the frame that rounding adds."""
     channels = tuple(channels)
     if not channels or min(channels) < 1:
         raise ValueError(f"channels count the maps of each layer, such as (64, 32); got {channels}")

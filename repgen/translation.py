@@ -7,30 +7,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from repgen.dcgan import framed
+
 
 class UNet(nn.Module):
-    """A picture (N, 1, S, S) to another of the same size, with pixels in [0, 1] (Ronneberger et al. 2015; Isola et al. 2017).
+    """A picture (N, 1, size, size) to another, with pixels in [0, 1] (Ronneberger et al. 2015; Isola et al. 2017).
 
     A convolution of stride 2 for each number in ``channels`` halves the picture; the latents
     (N, n_latent) are spread over the smallest maps; transposed convolutions double it again, each
     seeing also the maps of its own size from the way down, so that what need not change need not
-    pass through the narrow middle. Raises ValueError for pictures that cannot be halved that often.
+    pass through the narrow middle. Frames and errors are those of ``dcgan.generator``.
     """
 
-    def __init__(self, channels: Sequence[int] = (16, 32, 64), n_latent: int = 8):
+    def __init__(self, size: int = 28, channels: Sequence[int] = (16, 32, 64), n_latent: int = 8):
         super().__init__()
-        channels = tuple(channels)
-        if not channels or min(channels) < 1 or n_latent < 1:
-            raise ValueError(f"channels and n_latent count maps and latents, such as (16, 32) and 8; got {channels} and {n_latent}")
-        self.n_latent = n_latent
-        self.down = nn.ModuleList(_block(nn.Conv2d, a, b) for a, b in pairwise((1, *channels)))
+        channels, _, frame = framed(size, channels)
+        if n_latent < 1:
+            raise ValueError(f"n_latent is at least 1, got {n_latent}")
+        self.size, self.n_latent = size, n_latent
+        self.down = nn.ModuleList(_block(nn.Conv2d, a, b, 0 if i else frame) for i, (a, b) in enumerate(pairwise((1, *channels))))
         wide = [channels[-1] + n_latent, *(2 * c for c in channels[-2::-1])]  # each step up sees the maps beside it
         self.up = nn.ModuleList(_block(nn.ConvTranspose2d, a, b) for a, b in zip(wide[:-1], channels[-2::-1]))
-        self.last = nn.ConvTranspose2d(wide[-1], 1, 4, stride=2, padding=1)
+        self.last = nn.ConvTranspose2d(wide[-1], 1, 4, stride=2, padding=1 + frame)
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
-        """Pictures (N, 1, S, S) of latents z (N, n_latent) and conditions c (N, 1, S, S)."""
-        _square(c, 2 ** len(self.down))
+        """Pictures (N, 1, size, size) of latents z (N, n_latent) and conditions c (N, 1, size, size)."""
+        if c.shape[1:] != (1, self.size, self.size):
+            raise ValueError(f"expected pictures (N, 1, {self.size}, {self.size}), got shape {tuple(c.shape)}")
         maps = [c]
         for layer in self.down:
             maps.append(layer(maps[-1]))
@@ -71,7 +74,8 @@ class Enlarger(nn.Module):
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
         """Pictures (N, 1, factor s, factor s) of latents z (N, n_latent) and small pictures c (N, 1, s, s)."""
-        _square(c, 1)
+        if c.ndim != 4 or c.shape[1] != 1:
+            raise ValueError(f"expected pictures (N, 1, s, s), got shape {tuple(c.shape)}")
         y = self.first(torch.cat([c, spread(z, c)], 1)).relu()
         for block in self.blocks:
             y = y + block(y)
@@ -122,10 +126,5 @@ def spread(z: Tensor, maps: Tensor) -> Tensor:
     return z[:, :, None, None].expand(-1, -1, *maps.shape[2:]).to(maps)
 
 
-def _block(kind: type[nn.Module], a: int, b: int) -> nn.Sequential:
-    return nn.Sequential(kind(a, b, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU())
-
-
-def _square(c: Tensor, multiple: int) -> None:
-    if c.ndim != 4 or c.shape[1] != 1 or c.shape[2] != c.shape[3] or c.shape[2] % multiple:
-        raise ValueError(f"expected pictures (N, 1, S, S), S a multiple of {multiple}; got shape {tuple(c.shape)}")
+def _block(kind: type[nn.Module], a: int, b: int, frame: int = 0) -> nn.Sequential:
+    return nn.Sequential(kind(a, b, 4, stride=2, padding=1 + frame, bias=False), nn.BatchNorm2d(b), nn.ReLU())

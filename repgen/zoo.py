@@ -105,7 +105,8 @@ def train(
 
     ``options`` go to ``fit`` in place of the recipe's own. Weights are stored as float16 if that
     changes no metric by more than a thousandth, those of large models as int8 (``repgen.narrow``)
-    if by no more than five thousandths; the metrics are those of what is stored. A recipe with
+    if by no more than five thousandths; an estimate whose error bar is among the metrics ("low",
+    "high") may move within that. The metrics are those of what is stored. A recipe with
     WEIGHTS = False is there for its figures: no weights are stored, the metrics are in float32;
     what its ``details(model, *data)`` returns, if it has one, goes into the record as JSON.
     Raises ZooError, before training, if the data are a stand-in (unless ``force``) or the folder
@@ -197,11 +198,12 @@ def _smallest(model: nn.Module, measure, full: dict, large: bool) -> tuple[bytes
     """The weights in the fewest bits that keep the metrics, those metrics, and the form's name."""
     state = {key: value.detach() for key, value in model.state_dict().items()}
     rounded = copy.deepcopy(model)
+    bar = (full["high"] - full["low"]) / 2 if {"low", "high"} <= full.keys() else 0.0
     for form in ("int8", "float16", "float32") if large else ("float16", "float32"):
         weights = narrow(state, form, BULK)
         rounded.load_state_dict(widen(weights))
         metrics = full if form == "float32" else measure(rounded)
-        if all(abs(metrics[key] - full[key]) <= FORMS.get(form, 0) * abs(full[key]) for key in full):
+        if all(abs(metrics[key] - full[key]) <= max(FORMS.get(form, 0) * abs(full[key]), bar) for key in full):
             break
     return safetensors.torch.save({key: value.cpu().contiguous().clone() for key, value in weights.items()}), metrics, form
 

@@ -28,7 +28,7 @@ def test_a_small_condition_is_enlarged_to_squares():
 
 def test_detail_goes_around_the_middle():
     """With the innermost way down cut, single pixels of the condition still reach the picture, and the latents too."""
-    net, z, c = UNet((4, 8, 8), 3).eval(), torch.randn(1, 3), torch.rand(1, 1, 32, 32)
+    net, z, c = UNet(32, (4, 8, 8), 3).eval(), torch.randn(1, 3), torch.rand(1, 1, 32, 32)
     before = net(z, c)
     with torch.no_grad():
         for p in net.down[-1].parameters():
@@ -41,6 +41,14 @@ def test_detail_goes_around_the_middle():
         for p in net.down.parameters():
             p.zero_()
     assert torch.equal(net(z, other), net(z, c))  # nothing else leads from the condition to the picture
+
+
+def test_the_frame_of_a_size_that_cannot_be_halved_so_often():
+    """The same weights on the picture in a frame of zeros make the same picture, cropped."""
+    net, wide = UNet(28, (4, 3, 2), 5).eval(), UNet(32, (4, 3, 2), 5).eval()
+    net.load_state_dict(wide.state_dict())
+    z, c = torch.randn(3, 5), torch.rand(3, 1, 28, 28)
+    torch.testing.assert_close(net(z, c), wide(z, F.pad(c, (2, 2, 2, 2)))[..., 2:-2, 2:-2])
 
 
 def test_latents_are_spread_over_the_maps():
@@ -62,13 +70,15 @@ def test_an_enlarger_begins_from_a_bicubic_enlargement(factor):
 
 
 def test_bad_input():
-    for make in (lambda: UNet(()), lambda: UNet((4, 0)), lambda: UNet((4,), 0), lambda: Patches(()), lambda: Patches((0,))):
+    for make in (lambda: UNet(28, ()), lambda: UNet(28, (4, 0)), lambda: Patches(()), lambda: Patches((0,))):
         with pytest.raises(ValueError, match="count"):
             make()
     for factor in (0, 1, 3, 6):
         with pytest.raises(ValueError, match="power of 2"):
             Enlarger(factor)
-    with pytest.raises(ValueError, match="S a multiple of 4"):
-        UNet((4, 8))(torch.randn(2, 8), torch.rand(2, 1, 30, 30))
+    with pytest.raises(ValueError, match="n_latent is at least 1"):
+        UNet(28, (4,), 0)
+    with pytest.raises(ValueError, match=r"\(N, 1, 28, 28\), got shape \(2, 1, 32, 32\)"):
+        UNet(28, (4, 8))(torch.randn(2, 8), torch.rand(2, 1, 32, 32))
     with pytest.raises(ValueError, match=r"got shape \(2, 28, 28\)"):
         Enlarger()(torch.randn(2, 8), torch.rand(2, 28, 28))

@@ -164,6 +164,19 @@ def test_weights_stay_float32_where_float16_loses_something(measure, start, tmp_
     assert measure(model, None) == record["metrics"]
 
 
+@pytest.mark.parametrize("bar, form", [(1e-3, "float16"), (1e-7, "float32")])
+def test_an_estimate_may_move_within_its_error_bar(bar, form, tmp_path, monkeypatch):
+    def estimate(model, thirds):
+        distance = (model.w[0] - 1 / 3).abs().item()
+        return {"distance": distance, "low": distance - bar, "high": distance + bar}
+
+    recipe(monkeypatch, estimate)
+    record = zoo.train("vector", folder=tmp_path)
+    assert record["dtype"] == form
+    moved = abs(record["metrics"]["distance"] - record["metrics_in_float32"]["distance"])
+    assert moved == 0 if form == "float32" else 1e-6 < moved < bar
+
+
 def test_large_models_are_int8_where_that_loses_little(tmp_path, monkeypatch):
     monkeypatch.setattr(zoo, "LARGE", 2)
     monkeypatch.setattr(zoo, "BULK", 5)
