@@ -1,0 +1,125 @@
+"""A style-based generator: the latent does not enter the picture, it sets how strong each feature is at each level."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class StyleGenerator(nn.Module):
+    """Latents (N, n_latent) to pictures (N, 1, size, size) with pixels in [0, 1] (Karras et al. 2019, 2020).
+
+    A mapping network of ``depth`` layers makes a style w (N, n_style) of the latents. The picture
+    begins as maps that are the same for all, of side size / 2^(len(channels) - 1); each number in
+    ``channels`` is a level with two modulated convolutions, at twice the side of the level before.
+    Every layer has its own affine view of w, and noise of a strength that is learned. While training,
+    a share ``mixing`` of the pictures gets the style of another from a random layer on, so that
+    layers do not rely on each other's styles, and the mean style follows those seen. Raises ValueError
+    where ``size`` cannot be halved that often.
+    """
+
+    def __init__(
+        self,
+        size: int = 28,
+        channels: Sequence[int] = (64, 48, 32),
+        n_latent: int = 32,
+        n_style: int = 64,
+        depth: int = 3,
+        mixing: float = 0.5,
+    ):
+        super().__init__()
+        channels = tuple(channels)
+        if not channels or min((*channels, n_latent, n_style, depth)) < 1:
+            raise ValueError(f"channels, n_latent, n_style and depth are at least 1; got {channels}, {n_latent}, {n_style}, {depth}")
+        if size % 2 ** (len(channels) - 1):
+            raise ValueError(f"{len(channels)} levels need a size that is a multiple of {2 ** (len(channels) - 1)}; got {size}")
+        if not 0 <= mixing <= 1:
+            raise ValueError(f"mixing is a share of the pictures, 0 to 1; got {mixing}")
+        self.n_style, self.mixing = n_style, mixing
+        widths = (n_latent, *[n_style] * depth)
+        self.mapping = nn.Sequential(*(part for a, b in zip(widths, widths[1:]) for part in (nn.Linear(a, b), nn.LeakyReLU(0.2))))
+        side = size >> len(channels) - 1
+        self.start = nn.Parameter(torch.randn(1, channels[0], side, side))
+        self.layers = nn.ModuleList()
+        for level, (a, b) in enumerate(zip((channels[0], *channels), channels)):
+            self.layers += [Styled(a, b, n_style, side << level, double=level > 0), Styled(b, b, n_style, side << level)]
+        self.last = nn.Conv2d(channels[-1], 1, 1)
+        self.register_buffer("mean_style", torch.zeros(n_style))
+
+    def styles(self, z: Tensor) -> Tensor:
+        """w (N, n_style) of latents z (N, n_latent), whose lengths do not matter."""
+        return self.mapping(z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt())
+
+    def truncated(self, w: Tensor, psi: float) -> Tensor:
+        """Styles w (..., n_style) drawn towards their mean: m + psi (w - m) (Karras et al. 2019, appendix B)."""
+        return torch.lerp(self.mean_style, w, psi)
+
+    def mixed(self, a: Tensor, b: Tensor, first: int | Tensor) -> Tensor:
+        """(N, L, n_style): styles a (N, n_style) for the ``first`` layers, a number or one each (N,), and b for the rest."""
+        number = torch.arange(len(self.layers), device=a.device)
+        of_a = number < torch.as_tensor(first, device=a.device).reshape(-1, 1)  # (1 or N, L)
+        return torch.where(of_a[..., None], a[:, None], b[:, None])
+
+    def picture(self, w: Tensor, generator: torch.Generator | None = None, fresh: bool = False) -> Tensor:
+        """(N, 1, size, size) of styles w, (N, n_style) or for each layer (N, L, n_style); ``fresh`` draws new noise."""
+        if w.ndim == 2:
+            w = w[:, None].expand(-1, len(self.layers), -1)
+        if w.shape[1:] != (len(self.layers), self.n_style):
+            raise ValueError(f"expected styles (N, {self.n_style}) or (N, {len(self.layers)}, {self.n_style}), got shape {tuple(w.shape)}")
+        x = self.start.expand(len(w), -1, -1, -1)
+        for layer, style in zip(self.layers, w.unbind(1)):
+            x = layer(x, style, layer.draw(len(w), generator) if fresh else layer.noise)
+        return self.last(x).sigmoid()
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Pictures of latents z (N, n_latent): always the same ones in eval mode."""
+        w = self.styles(z)
+        if not self.training:
+            return self.picture(w)
+        with torch.no_grad():
+            self.mean_style.lerp_(w.mean(0).to(self.mean_style), 0.01)
+        if self.mixing:
+            first = torch.randint(1, len(self.layers), (len(w),), device=w.device)
+            first[torch.rand(len(w), device=w.device) >= self.mixing] = len(self.layers)  # these keep their own style
+            w = self.mixed(w, w.roll(1, 0), first)
+        return self.picture(w, fresh=True)
+
+
+class Styled(nn.Module):
+    """A modulated convolution 3 x 3, noise, a bias and leaky ReLU, at maps of one side (Karras et al. 2020, section 2.2).
+
+    With ``double`` the maps that come in are first enlarged to twice their side.
+    """
+
+    def __init__(self, a: int, b: int, n_style: int, side: int, double: bool = False):
+        super().__init__()
+        self.double = double
+        self.weight = nn.Parameter(torch.randn(b, a, 3, 3))  # no scale: demodulation takes it out
+        self.bias = nn.Parameter(torch.zeros(b))
+        self.strength = nn.Parameter(torch.zeros(()))
+        self.affine = nn.Linear(n_style, a)
+        nn.init.ones_(self.affine.bias)
+        self.register_buffer("noise", torch.randn(1, 1, side, side))
+
+    def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """Noise for n pictures, (n, 1, side, side): the same for all maps."""
+        return torch.randn(n, *self.noise.shape[1:], generator=generator, dtype=self.noise.dtype, device=self.noise.device)
+
+    def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
+        """(N, b, side, side) of maps x (N, a, ...), styles (N, n_style), noise (1 or N, 1, side, side)."""
+        if self.double:
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        x = modulated(x, self.weight, self.affine(style))
+        return F.leaky_relu(x + self.strength * noise + self.bias[:, None, None], 0.2)
+
+
+def modulated(x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
+    """A convolution of maps x (N, a, H, W) by ``weight`` (b, a, k, k), odd k, for each example its own (Karras et al. 2020, eqs. 1 and 3).
+
+    Its weights are s_i w_oik, with ``scale`` s (N, a), divided by their length over i and k: maps
+    of variance 1 that come in independent go out with variance 1. Scaling what comes in and what
+    goes out gives the same as N convolutions, in one.
+    """
+    length = (scale.square() @ weight.square().sum((2, 3)).T + 1e-8).rsqrt()  # (N, b)
+    return F.conv2d(x * scale[:, :, None, None], weight, padding=weight.shape[-1] // 2) * length[:, :, None, None]

@@ -1,0 +1,121 @@
+"""A style-based generator: modulation one example at a time, mixing and truncation at their ends, where noise goes."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from repgen import GAN, dcgan, fit
+from repgen.styles import StyleGenerator, modulated
+
+
+def dice(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def small(**options):
+    torch.manual_seed(0)
+    return StyleGenerator(8, (6, 4), n_latent=5, n_style=7, **options)
+
+
+def test_modulation_is_a_convolution_for_each_example():
+    x, weight, scale = torch.randn(4, 3, 6, 6), torch.randn(5, 3, 3, 3), torch.randn(4, 3)
+    one_by_one = []
+    for maps, s in zip(x, scale):
+        own = weight * s[:, None, None]
+        own = own / own.flatten(1).norm(dim=1)[:, None, None, None]
+        one_by_one.append(F.conv2d(maps[None], own, padding=1)[0])
+    torch.testing.assert_close(modulated(x, weight, scale), torch.stack(one_by_one), rtol=1e-5, atol=1e-5)
+
+
+def test_maps_keep_their_variance():
+    x = torch.randn(20, 16, 30, 30, generator=dice())
+    out = modulated(x, 5 * torch.randn(8, 16, 3, 3, generator=dice(1)), torch.randn(20, 16, generator=dice(2)))
+    assert out[..., 1:-1, 1:-1].std().item() == pytest.approx(1, rel=0.02)
+
+
+def test_mixing_takes_layers_from_each():
+    net = small().eval()
+    a, b = net.styles(torch.randn(3, 5)), net.styles(torch.randn(3, 5))
+    assert len(net.layers) == 4
+    torch.testing.assert_close(net.picture(net.mixed(a, b, 4)), net.picture(a))
+    torch.testing.assert_close(net.picture(net.mixed(a, b, 0)), net.picture(b))
+    each = net.mixed(a, b, torch.tensor([0, 1, 4]))
+    for row, k in enumerate((0, 1, 4)):
+        by_hand = torch.stack([a[row] if layer < k else b[row] for layer in range(4)])
+        assert torch.equal(each[row], by_hand)
+
+
+def test_a_style_at_one_level_leaves_the_levels_before_alone():
+    net, seen = small().eval(), []
+    net.layers[1].register_forward_hook(lambda layer, taken, given: seen.append(given))
+    a, b = net.styles(torch.randn(3, 5)), net.styles(torch.randn(3, 5))
+    pictures = [net.picture(net.mixed(a, b, first)) for first in (4, 2, 1)]
+    assert torch.equal(seen[0], seen[1]) and not torch.equal(seen[0], seen[2])
+    assert not torch.allclose(pictures[0], pictures[1])
+
+
+def test_truncation():
+    net = small()
+    net.mean_style.uniform_(-1, 1)
+    w = net.styles(torch.randn(6, 5))
+    torch.testing.assert_close(net.truncated(w, 1.0), w)
+    assert torch.equal(net.truncated(w, 0.0), net.mean_style.expand(6, -1))
+    torch.testing.assert_close(net.truncated(w, 0.3), 0.3 * w + 0.7 * net.mean_style)
+
+
+def test_the_mean_style_follows_those_seen_in_training():
+    net = small(mixing=0.0)
+    z, mean = torch.randn(9, 5), torch.zeros(7)
+    for _ in range(3):
+        net(z)
+        mean = mean + 0.01 * (net.styles(z).mean(0) - mean)
+    torch.testing.assert_close(net.mean_style, mean)
+    net.eval()(z)
+    torch.testing.assert_close(net.mean_style, mean)
+
+
+def test_the_length_of_a_latent_does_not_matter():
+    net, z = small(), torch.randn(4, 5)
+    torch.testing.assert_close(net.styles(3 * z), net.styles(z), rtol=1e-4, atol=1e-6)
+    assert not torch.allclose(net.styles(-z), net.styles(z))
+
+
+def test_noise_counts_as_much_as_was_learned():
+    net = small().eval()
+    w = net.styles(torch.randn(3, 5))
+    assert torch.equal(net.picture(w, dice(1), fresh=True), net.picture(w))  # strengths begin at 0
+    with torch.no_grad():
+        net.layers[2].strength.fill_(1.0)
+    a, b = net.picture(w, dice(1), fresh=True), net.picture(w, dice(2), fresh=True)
+    assert not torch.allclose(a, b)
+    assert torch.equal(a, net.picture(w, dice(1), fresh=True)) and torch.equal(net.picture(w), net.picture(w))
+    assert not torch.allclose(a[0] - b[0], a[1] - b[1])  # each picture its own
+
+
+def test_while_training_some_pictures_change_their_style_on_the_way():
+    never, always = small(mixing=0.0).train(), small(mixing=1.0).train()
+    z = torch.randn(8, 5)
+    torch.testing.assert_close(never(z), never.picture(never.styles(z)))
+    assert (always(z) - always.picture(always.styles(z))).flatten(1).abs().amax(1).min() > 0
+    torch.testing.assert_close(always.eval()(z), always.picture(always.styles(z)))
+
+
+def test_it_plays_in_a_gan_and_every_weight_learns():
+    net = small()
+    model = GAN(net, dcgan.discriminator(8, (4, 8)), 5)
+    before = {name: p.clone() for name, p in net.named_parameters()}
+    fit(model, torch.rand(64, 1, 8, 8, generator=dice()), epochs=2, batch_size=16, lr=1e-3, seed=0, progress=False)
+    assert all(not torch.equal(p, before[name]) for name, p in net.named_parameters())
+
+
+def test_bad_input():
+    for options, words in (
+        ({"size": 30, "channels": (4, 4, 4)}, "multiple of 4; got 30"),
+        ({"channels": ()}, "at least 1"),
+        ({"depth": 0}, "at least 1"),
+        ({"mixing": 1.5}, "0 to 1; got 1.5"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            StyleGenerator(**options)
+    with pytest.raises(ValueError, match=r"styles \(N, 7\) or \(N, 4, 7\), got shape \(2, 3, 7\)"):
+        small().picture(torch.randn(2, 3, 7))
