@@ -1,22 +1,27 @@
 """A style-based generator: the latent does not enter the picture, it sets how strong each feature is at each level."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+SLOPE = 0.2  # of leaky ReLU
+GAIN = math.sqrt(2 / (1 + SLOPE**2))  # makes up for what it takes away: numbers of mean square 1 have it again
+
 
 class StyleGenerator(nn.Module):
-    """Latents (N, n_latent) to pictures (N, 1, size, size) with pixels in [0, 1] (Karras et al. 2019, 2020).
+    """Latents (N, n_latent) to pictures (N, 1, size, size) (Karras et al. 2019, 2020).
 
     A mapping network of ``depth`` layers makes a style w (N, n_style) of the latents. The picture
     begins as maps that are the same for all, of side size / 2^(len(channels) - 1); each number in
     ``channels`` is a level with two modulated convolutions, at twice the side of the level before.
     Every layer has its own affine view of w, and noise of a strength that is learned. While training,
     a share ``mixing`` of the pictures gets the style of another from a random layer on, so that
-    layers do not rely on each other's styles, and the mean style follows those seen. Raises ValueError
-    where ``size`` cannot be halved that often.
+    layers do not rely on each other's styles, and the mean style follows those seen. Pixels are
+    cut to [0, 1] in eval mode alone: beyond, a logistic function or a cut would leave no slope to
+    come back by. Raises ValueError where ``size`` cannot be halved that often.
     """
 
     def __init__(
@@ -38,7 +43,10 @@ class StyleGenerator(nn.Module):
             raise ValueError(f"mixing is a share of the pictures, 0 to 1; got {mixing}")
         self.n_style, self.mixing = n_style, mixing
         widths = (n_latent, *[n_style] * depth)
-        self.mapping = nn.Sequential(*(part for a, b in zip(widths, widths[1:]) for part in (nn.Linear(a, b), nn.LeakyReLU(0.2))))
+        self.mapping = nn.Sequential(*(part for a, b in zip(widths, widths[1:]) for part in (nn.Linear(a, b), nn.LeakyReLU(SLOPE))))
+        for layer in self.mapping[::2]:  # as large as what comes in, so that styles differ from the first step on
+            nn.init.kaiming_normal_(layer.weight, SLOPE)
+            nn.init.zeros_(layer.bias)
         side = size >> len(channels) - 1
         self.start = nn.Parameter(torch.randn(1, channels[0], side, side))
         self.layers = nn.ModuleList()
@@ -70,7 +78,8 @@ class StyleGenerator(nn.Module):
         x = self.start.expand(len(w), -1, -1, -1)
         for layer, style in zip(self.layers, w.unbind(1)):
             x = layer(x, style, layer.draw(len(w), generator) if fresh else layer.noise)
-        return self.last(x).sigmoid()
+        x = self.last(x)
+        return x if self.training else x.clamp(0, 1)
 
     def forward(self, z: Tensor) -> Tensor:
         """Pictures of latents z (N, n_latent): always the same ones in eval mode."""
@@ -99,6 +108,7 @@ class Styled(nn.Module):
         self.bias = nn.Parameter(torch.zeros(b))
         self.strength = nn.Parameter(torch.zeros(()))
         self.affine = nn.Linear(n_style, a)
+        nn.init.normal_(self.affine.weight, 0.0, n_style**-0.5)
         nn.init.ones_(self.affine.bias)
         self.register_buffer("noise", torch.randn(1, 1, side, side))
 
@@ -111,7 +121,7 @@ class Styled(nn.Module):
         if self.double:
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         x = modulated(x, self.weight, self.affine(style))
-        return F.leaky_relu(x + self.strength * noise + self.bias[:, None, None], 0.2)
+        return GAIN * F.leaky_relu(x + self.strength * noise + self.bias[:, None, None], SLOPE)
 
 
 def modulated(x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:

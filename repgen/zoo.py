@@ -27,7 +27,7 @@ from repgen.train import History
 
 FOLDER = Path(__file__).parent / "zoo"
 FORMS = {"int8": 5e-3, "float16": 1e-3}  # what a metric may change by, as a share, where weights are stored so
-LARGE = 500_000  # numbers in a model that is worth int8
+LARGE = 300_000  # numbers in a model that is worth int8
 BULK = 150_000  # numbers in a matrix that is: a narrow layer, as of a code, is small and feels rounding most
 
 

@@ -33,6 +33,28 @@ def test_maps_keep_their_variance():
     assert out[..., 1:-1, 1:-1].std().item() == pytest.approx(1, rel=0.02)
 
 
+def test_at_the_beginning_styles_matter_and_no_layer_fades():
+    torch.manual_seed(0)
+    net, sizes = StyleGenerator(28, (64, 48, 32), 32, 64), []
+    for layer in net.layers:
+        layer.register_forward_hook(lambda layer, taken, given: sizes.append((given.square().mean().sqrt(), given.std(0).mean())))
+    w = net.styles(torch.randn(40, 32))
+    assert w.square().mean().sqrt().item() == pytest.approx(1, abs=0.35)
+    net.picture(w)
+    assert all(0.5 < size < 1.6 for size, _ in sizes), sizes
+    assert all(spread > 0.3 * size for size, spread in sizes), sizes
+
+
+def test_pixels_are_cut_in_eval_mode_alone():
+    net = small()
+    with torch.no_grad():
+        net.last.weight.mul_(50)
+    w = net.styles(torch.randn(20, 5))
+    free, cut = net.train().picture(w), net.eval().picture(w)
+    assert free.min() < 0 and free.max() > 1
+    assert torch.equal(cut, free.clamp(0, 1))
+
+
 def test_mixing_takes_layers_from_each():
     net = small().eval()
     a, b = net.styles(torch.randn(3, 5)), net.styles(torch.randn(3, 5))

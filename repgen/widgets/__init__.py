@@ -19,9 +19,11 @@ from repgen.widgets.latent_map import LatentMap
 from repgen.widgets.latent_plane import LatentPlane
 from repgen.widgets.network import Network
 from repgen.widgets.noise_dial import NoiseDial
+from repgen.widgets.real_or_fake import RealOrFake
+from repgen.widgets.style_mixer import StyleMixer
 from repgen.widgets.watch_the_game import WatchTheGame, record
 
 __all__ = [
     "AskForADigit", "CompareCodes", "ComponentExplorer", "ConceptMixer", "CorruptAndRepair", "DrawAndReconstruct", "Gibbs", "Interpolation", "LatentMap", "LatentPlane",
-    "Network", "NoiseDial", "WatchTheGame", "record",
+    "Network", "NoiseDial", "RealOrFake", "StyleMixer", "WatchTheGame", "record",
 ]  # fmt: skip
