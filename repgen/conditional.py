@@ -1,7 +1,5 @@
 """Adversarial networks under conditions: pairs (x, c) of an example and what it is to be an example of."""
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -35,11 +33,12 @@ class ConditionalGAN(GAN):
             raise ValueError(f"a pack of {self.pack} would mix conditions; leave pack at 1")
         if min(distance, game) < 0 or distance + game == 0:
             raise ValueError(f"distance and game are weights of 0 or more, not both 0; got {distance} and {game}")
-        self.distance, self.game, self._options = distance, game, options
+        self.distance, self.game = distance, game
 
     def given(self, c: Tensor) -> GAN:
         """The game that is left where the conditions c (N, ...) are fixed; its nets share this one's weights."""
-        game = GAN(_Given(self.generator, c), _Given(self.discriminator, c), self.n_latent, **self._options)
+        options = {name: getattr(self, name) for name in ("objective", "smooth", "noise", "penalty", "weight")}  # as they are now
+        game = GAN(_Given(self.generator, c), _Given(self.discriminator, c), self.n_latent, **options)
         return game.train(self.training)
 
     def decode(self, z: Tensor, c: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Judging samples without a likelihood: by a classifier's answers, and by where they lie among the data in its features."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -59,6 +60,19 @@ def verdict(logits: Tensor) -> Verdict:
     return Verdict(logits.softmax(1).amax(1).mean().item(), balance, shares)
 
 
+def inception_score(logits: Tensor) -> float:
+    """exp of the information, in nats, between a sample and its class, of logits (N, K) (Salimans et al. 2016, section 4).
+
+    The entropy of the mean answer less the mean entropy of the answers: 1 where all answers are
+    alike, K where every one is certain and all classes are as frequent. In float64. Raises
+    ValueError for no samples.
+    """
+    _enough(logits, 1)
+    answers = logits.double().softmax(1)
+    information = torch.special.entr(answers.mean(0)).sum() - torch.special.entr(answers).sum(1).mean()
+    return information.exp().item()
+
+
 def frechet(x: Tensor, y: Tensor) -> float:
     """|m_x - m_y|^2 + tr(C_x + C_y - 2 (C_x C_y)^1/2) of features x (N, F) and y (M, F) (Heusel et al. 2017, eq. 6).
 
@@ -68,12 +82,22 @@ def frechet(x: Tensor, y: Tensor) -> float:
     """
     _pair(x, y, 2)
     a, b = x.double(), y.double()
-    ca, cb = a.T.cov(), b.T.cov()
+    return frechet_of_gaussians(a.mean(0), torch.atleast_2d(a.T.cov()), b.mean(0), torch.atleast_2d(b.T.cov()))
+
+
+def frechet_of_gaussians(mean_x: Tensor, cov_x: Tensor, mean_y: Tensor, cov_y: Tensor) -> float:
+    """The squared Frechet distance of N(mean_x, cov_x) and N(mean_y, cov_y); means (F,), covariances (F, F).
+
+    Dowson & Landau (1982). In float64. Raises ValueError for shapes that do not match.
+    """
+    ma, ca, mb, cb = (torch.as_tensor(part).double() for part in (mean_x, cov_x, mean_y, cov_y))
+    if ma.ndim != 1 or ma.shape != mb.shape or not ca.shape == cb.shape == (len(ma), len(ma)):
+        raise ValueError(f"expected means (F,) and covariances (F, F), got shapes {', '.join(str(tuple(part.shape)) for part in (ma, ca, mb, cb))}")
     # the trace of a square root is the sum of the roots of the eigenvalues of sqrt(Ca) Cb sqrt(Ca), which is symmetric
     values, vectors = torch.linalg.eigh(ca)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
     cross = torch.linalg.eigvalsh(root @ cb @ root).clamp(min=0).sqrt().sum()
-    return ((a.mean(0) - b.mean(0)).square().sum() + ca.trace() + cb.trace() - 2 * cross).item()
+    return ((ma - mb).square().sum() + ca.trace() + cb.trace() - 2 * cross).item()
 
 
 class Coverage(NamedTuple):
@@ -97,6 +121,36 @@ def _among(x: Tensor, others: Tensor, k: int, chunk: int = 1000) -> float:
     radii = torch.cat([torch.cdist(part, others).kthvalue(k + 1, dim=1).values for part in others.split(chunk)])  # the first is itself
     inside = [(torch.cdist(part, others) <= radii).any(1) for part in x.split(chunk)]
     return torch.cat(inside).double().mean().item()
+
+
+class Nearest(NamedTuple):
+    """Of each example the distance to the nearest of the others, (N,), and which of them it is, (N,)."""
+
+    distance: Tensor
+    index: Tensor
+
+
+def nearest(x: Tensor, others: Tensor, chunk: int = 500) -> Nearest:
+    """The nearest of others (M, D) to each of x (N, D), by Euclidean distance; of a copy, the distance is exactly 0.
+
+    Memory stays at chunk x M numbers. Raises ValueError for none of either, or rows of different length.
+    """
+    _pair(x, others, 1)
+    index = torch.cat([torch.cdist(part, others).argmin(1) for part in x.split(chunk)])
+    return Nearest((x - others[index]).norm(dim=1), index)  # anew: cdist rounds near 0
+
+
+def bootstrap(measure: Callable[[Tensor], float], x: Tensor, draws: int = 50, generator: torch.Generator | None = None) -> Tensor:
+    """``measure`` of as many rows of x (N, ...) drawn with replacement, ``draws`` times, (draws,), float64 (Efron 1979).
+
+    Their standard deviation estimates by how much the measure would differ for N fresh samples.
+    Their mean is of no use for a measure that is biased for few samples: rows drawn twice add a
+    bias of the same kind. Raises ValueError for no rows or fewer than two draws.
+    """
+    if not len(x) or draws < 2:
+        raise ValueError(f"a bootstrap needs at least one row and two draws, got {len(x)} and {draws}")
+    rows = torch.randint(len(x), (draws, len(x)), generator=generator, device=x.device)
+    return torch.tensor([float(measure(x[row])) for row in rows], dtype=torch.float64)
 
 
 def _enough(x: Tensor, least: int) -> None:

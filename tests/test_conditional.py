@@ -60,6 +60,17 @@ def test_deaf_players_play_the_game_without_conditions(options):
     torch.testing.assert_close(plain.sample(8, dice()), deaf.sample(c, dice()))
 
 
+def test_settings_may_change_during_the_training():
+    """Noise that is taken back, as a schedule does it."""
+    g, d = nets()
+    x, c = pairs()
+    plain, deaf = GAN(g, d, 3, noise=0.3), ConditionalGAN(Deaf(g), Deaf(d), 3)
+    quiet = deaf.discriminator_loss(x, c, dice()).total
+    deaf.noise = 0.3
+    torch.testing.assert_close(plain.discriminator_loss(x, dice()).total, deaf.discriminator_loss(x, c, dice()).total)
+    assert not torch.equal(quiet, deaf.discriminator_loss(x, c, dice()).total)
+
+
 def test_what_the_generator_minimises():
     x, c = pairs()
     model = small()
