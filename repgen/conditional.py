@@ -58,8 +58,7 @@ class ConditionalGAN(GAN):
 
     def discriminator_loss(self, x: Tensor, c: Tensor, generator: torch.Generator | None = None) -> DiscriminatorLoss:
         """That of GAN, over data x (N, ...) with conditions c (N, ...) and as many examples made for the same c."""
-        if self.averaged and self.training:
-            self.averaged.update_parameters(self.generator)
+        self._follow()
         return self.given(c).discriminator_loss(x, generator)
 
     def generator_loss(self, x: Tensor, c: Tensor, generator: torch.Generator | None = None) -> Tensor:

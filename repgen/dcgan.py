@@ -65,14 +65,20 @@ def folded(net: nn.Sequential) -> nn.Sequential:
 
 def framed(size: int, channels: Sequence[int]) -> tuple[tuple[int, ...], int, int]:
     """The channels, the side of the smallest maps after a halving for each, rounded up, and the frame that rounding adds."""
-    channels = tuple(channels)
-    if not channels or min(channels) < 1:
-        raise ValueError(f"channels count the maps of each layer, such as (64, 32); got {channels}")
+    channels = counted(channels)
     halvings = 2 ** len(channels)
     side = -(-size // halvings)  # of the smallest maps, rounded up
     if size < halvings or size % 2:
         raise ValueError(f"{len(channels)} layers halve the picture, so size must be even and at least {halvings}; got {size}")
     return channels, side, (side * halvings - size) // 2
+
+
+def counted(channels: Sequence[int]) -> tuple[int, ...]:
+    """The numbers of maps, a layer or more and at least 1 each; ValueError for others."""
+    channels = tuple(channels)
+    if not channels or min(channels) < 1:
+        raise ValueError(f"channels count the maps of each layer, such as (64, 32); got {channels}")
+    return channels
 
 
 def _begun(net: nn.Sequential) -> nn.Sequential:

@@ -187,8 +187,7 @@ class GAN(nn.Module):
         """The batch mean of the objective and its penalty over data x (N, ...) and as many generated examples."""
         with torch.no_grad():
             y = self.decode(self.latents(len(x), generator))
-            if self.averaged and self.training:
-                self.averaged.update_parameters(self.generator)
+            self._follow()
         if y.shape != x.shape:
             raise ValueError(f"the generator makes examples of shape {tuple(y.shape[1:])}, the data's are {tuple(x.shape[1:])}")
         real, fake = self.logits(x, generator), self.logits(y, generator)
@@ -200,6 +199,11 @@ class GAN(nn.Module):
         elif self.penalty == "gradient":
             total = objective + self.weight * gradient_penalty(self.logits, x, y, generator).mean()
         return DiscriminatorLoss(total, objective, (real > 0).float().mean(), (fake < 0).float().mean())
+
+    def _follow(self) -> None:
+        """While training, the averaged weights go a little towards those of now."""
+        if self.averaged and self.training:
+            self.averaged.update_parameters(self.generator)
 
     def generator_loss(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The batch mean of what the generator minimises, over as many generated examples as there are in x."""

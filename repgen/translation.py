@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from repgen.dcgan import framed
+from repgen.dcgan import counted, framed
 
 
 class UNet(nn.Module):
@@ -93,9 +93,7 @@ class Patches(nn.Module):
 
     def __init__(self, channels: Sequence[int] = (32, 64), slope: float = 0.2):
         super().__init__()
-        channels = tuple(channels)
-        if not channels or min(channels) < 1:
-            raise ValueError(f"channels count the maps of each layer, such as (32, 64); got {channels}")
+        channels = counted(channels)
         parts = [nn.Conv2d(2, channels[0], 4, stride=2, padding=1), nn.LeakyReLU(slope)]
         for a, b in pairwise(channels):
             parts += [nn.Conv2d(a, b, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(slope)]

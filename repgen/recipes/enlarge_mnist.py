@@ -38,11 +38,22 @@ def both(model, opponent=None):
     return ConditionalGAN(model["both"], opponent, model["both"].n_latent, distance=DISTANCE, rates=(3e-4, 8e-4))
 
 
-def train(model, digits, unseen, **options):
-    settings = {"epochs": 1, "batch_size": 64, "lr": 1e-3, "optimizer": adam(0.5, 0.999), "schedule": falling, "amp": True}
-    settings = settings | options | {"checkpoint": None}
-    pairs = digits.x, small(digits.x)
+def trained(model, x, **settings):
+    """Both trainings, on pictures x (N, 1, S, S)."""
+    common = {"lr": 1e-3, "optimizer": adam(0.5, 0.999), "schedule": falling, "amp": True}
+    settings = common | settings | {"checkpoint": None}
+    pairs = x, small(x)
     return together([fit(game, pairs, **settings) for game in (ByDistance(model["distance"]), both(model))])
+
+
+def enlarged(net, c: Tensor) -> Tensor:
+    """What a generator makes of small pictures c (N, 1, s, s), with the same latents each time."""
+    z = torch.randn(len(c), net.n_latent, generator=torch.Generator(c.device).manual_seed(0), device=c.device)
+    return torch.cat([net(*part) for part in zip(z.split(2000), c.split(2000))])
+
+
+def train(model, digits, unseen, **options):
+    return trained(model, digits.x, **{"epochs": 1, "batch_size": 64} | options)
 
 
 def measure(model, digits, unseen):
@@ -50,8 +61,7 @@ def measure(model, digits, unseen):
     c, real = small(unseen.x), judge.features(unseen.x)
     found = {}
     for name, net in model.items():
-        z = torch.randn(len(c), net.n_latent, generator=torch.Generator(c.device).manual_seed(0), device=c.device)
-        y = torch.cat([net(*part) for part in zip(z.split(2000), c.split(2000))])
+        y = enlarged(net, c)
         found |= {
             f"{name}: PSNR, dB": psnr(unseen.x, y),
             f"{name}: Frechet distance to digits": frechet(real, judge.features(y)),

@@ -31,7 +31,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
   const judge = get("discriminator") && (await loadNetwork(model, get("discriminator")));
   const shape = get("shape"), names = get("names"), rounds = get("rounds"), pixels = shape[0] * shape[1], real = numbers(get("real"), "uint8");
   const random = get("seed") === null ? Math.random : randomFrom(get("seed"));
-  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const normal = normalFrom(random);
 
   let forger = get("forger"); // null: all of them
   let current, seen, left = []; // the picture asked about; those of this game that were answered; real ones not shown yet

@@ -16,7 +16,7 @@ LONGEST = 200  # rounds of a game: the page shows all of its pictures
 class RealOrFake(Widget):
     """Rounds of "real or made?" against one generator or all of them, with the score of the reader and of a discriminator."""
 
-    _esm = script("chance", "real_or_fake")
+    _esm = script("chance", "normal", "real_or_fake")
     _css = Widget._css + (HERE / "real_or_fake.css").read_text("utf-8")
     networks = t.List(t.Instance(Network)).tag(sync=True, **widget_serialization)  # the forgers
     names = t.List().tag(sync=True)  # one a forger

@@ -93,8 +93,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
     return shares.map((t) => mean.map((m, k) => m + psi * ((1 - t) * a[k] + t * b[k] - m)));
   }
   function drawNoise() {
-    const random = randomFrom(get("seed"));
-    const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+    const normal = normalFrom(randomFrom(get("seed")));
     noise = get("seed") ? kept.map((one) => one.map(normal)) : kept;
   }
   /** Shares that leave the first k layers to A and the others to B. */

@@ -15,7 +15,7 @@ LIMITS = {"shares": 1.0, "psi": 1.5, "noise": 2.0}  # they begin at 0
 class StyleMixer(Widget):
     """Two samples of a StyleGenerator give their styles, A and B: each layer gets (1 - t) w_A + t w_B, with a share t of its own."""
 
-    _esm = script("reconstruct", "chance", "style_mixer")
+    _esm = script("reconstruct", "chance", "normal", "style_mixer")
     _css = Widget._css + "".join((HERE / f"{name}.css").read_text("utf-8") for name in ("latent_plane", "style_mixer"))
     mapping = t.Instance(Network).tag(sync=True, **widget_serialization)
     spec = t.Dict().tag(sync=True)  # {"dtype", "n_style", "layers": [{"n_in", "n_out", "side", "double"}]}, of all after the mapping
@@ -88,11 +88,8 @@ class StyleMixer(Widget):
     @torch.no_grad()
     def _pictures(self, shares):
         """(N, H, W) of shares (N, L), with the noise that the generator keeps, as numpy."""
-        net, w = self._generator, self.styles(shares)
-        x = net.start.expand(len(w), -1, -1, -1)
-        for layer, style in zip(net.layers, w.unbind(1)):
-            x = layer(x, style, self.noise * layer.noise)
-        return net.last(x).clamp(0, 1)[:, 0].float().cpu().numpy()
+        made = self._generator.picture(self.styles(shares), loudness=self.noise)
+        return made.clamp(0, 1)[:, 0].float().cpu().numpy()
 
     def still(self, figure):
         n = len(self.shares)

@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 from test_widgets_ask_for_a_digit import a_net
-from widget_page import accessible, as_grey, close, fits_a_phone, grey, heeds_reduced_motion, press, reached_by_keyboard, settle, static_page
+from widget_page import accessible, as_grey, close, fits_a_phone, grey, heeds_reduced_motion, mulberry32, press, reached_by_keyboard, settle, static_page
 
 from repgen.widgets import AskForADigit
 from repgen.widgets.ask_for_a_digit import top_pair
@@ -90,16 +90,6 @@ def test_a_tiny_pair_is_in_its_states_as_often_as_enumeration_says(page):
 
 
 # The widget, against the same chain in Python
-
-
-def mulberry32(seed):
-    """The page's random numbers, from the generator's definition."""
-    while True:
-        seed = (seed + 0x6D2B79F5) & 0xFFFFFFFF
-        a = seed
-        a = ((a ^ (a >> 15)) * (a | 1)) & 0xFFFFFFFF
-        a ^= (a + ((a ^ (a >> 7)) * (a | 61) & 0xFFFFFFFF)) & 0xFFFFFFFF
-        yield ((a ^ (a >> 14)) & 0xFFFFFFFF) / 2**32
 
 
 class Chain:

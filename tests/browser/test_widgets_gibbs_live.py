@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 from test_widgets_gibbs import a_machine
-from widget_page import accessible, as_grey, close, fits_a_phone, grey, heeds_reduced_motion, press, reached_by_keyboard, settle, static_page
+from widget_page import accessible, as_grey, close, fits_a_phone, grey, heeds_reduced_motion, mulberry32, press, reached_by_keyboard, settle, static_page
 
 from repgen.widgets import Gibbs
 from repgen.widgets.base import script
@@ -89,16 +89,6 @@ def test_a_tiny_machine_is_in_its_states_as_often_as_enumeration_says(page):
 
 
 # The widget, against the same chain in Python
-
-
-def mulberry32(seed):
-    """The page's random numbers, from the generator's definition."""
-    while True:
-        seed = (seed + 0x6D2B79F5) & 0xFFFFFFFF
-        a = seed
-        a = ((a ^ (a >> 15)) * (a | 1)) & 0xFFFFFFFF
-        a ^= (a + ((a ^ (a >> 7)) * (a | 61) & 0xFFFFFFFF)) & 0xFFFFFFFF
-        yield ((a ^ (a >> 14)) & 0xFFFFFFFF) / 2**32
 
 
 class Chain:

@@ -7,9 +7,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import torch
 from scipy.stats import binomtest
-from test_widgets_gibbs_live import mulberry32
 from test_widgets_real_or_fake import FORGERS, JUDGE, REAL, a_quiz
-from widget_page import accessible, as_grey, close, fits_a_phone, grey, press, reached_by_keyboard, settle, static_page
+from widget_page import accessible, as_grey, close, fits_a_phone, grey, mulberry32, press, reached_by_keyboard, settle, static_page
 
 from repgen.widgets.base import script
 

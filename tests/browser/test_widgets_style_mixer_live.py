@@ -5,9 +5,8 @@ import math
 
 import pytest
 import torch
-from test_widgets_gibbs_live import mulberry32
 from test_widgets_style_mixer import GENERATOR, LATENTS, SHARES, a_generator, a_mixer, crossing, made
-from widget_page import accessible, as_grey, close, fits_a_phone, grey, press, reached_by_keyboard, settle, static_page
+from widget_page import accessible, as_grey, close, fits_a_phone, grey, mulberry32, press, reached_by_keyboard, settle, static_page
 
 from repgen.styles import StyleGenerator
 

@@ -46,6 +46,16 @@ def close(got, want):
     return (got - want).abs().max() < 0.51  # one rounding
 
 
+def mulberry32(seed):
+    """The page's random numbers, from the generator's definition."""
+    while True:
+        seed = (seed + 0x6D2B79F5) & 0xFFFFFFFF
+        a = seed
+        a = ((a ^ (a >> 15)) * (a | 1)) & 0xFFFFFFFF
+        a ^= (a + ((a ^ (a >> 7)) * (a | 61) & 0xFFFFFFFF)) & 0xFFFFFFFF
+        yield ((a ^ (a >> 14)) & 0xFFFFFFFF) / 2**32
+
+
 def at_once(page, *keys):
     """Presses keys on a widget's pad before the page can do anything else: no frame and no timer comes between them."""
     press = "(pad, keys) => keys.forEach((key) => pad.dispatchEvent(new KeyboardEvent('keydown', { key })))"
