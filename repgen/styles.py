@@ -1,7 +1,7 @@
 """A style-based generator: the latent does not enter the picture, it sets how strong each feature is at each level."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -69,15 +69,18 @@ class StyleGenerator(nn.Module):
         of_a = number < torch.as_tensor(first, device=a.device).reshape(-1, 1)  # (1 or N, L)
         return torch.where(of_a[..., None], a[:, None], b[:, None])
 
-    def picture(self, w: Tensor, generator: torch.Generator | None = None, fresh: bool = False) -> Tensor:
-        """(N, 1, size, size) of styles w, (N, n_style) or for each layer (N, L, n_style); ``fresh`` draws new noise."""
+    def picture(self, w: Tensor, generator: torch.Generator | None = None, fresh: bool = False, loudness: float = 1.0) -> Tensor:
+        """(N, 1, size, size) of styles w, (N, n_style) or for each layer (N, L, n_style).
+
+        ``fresh`` draws new noise; all of it is multiplied by ``loudness``.
+        """
         if w.ndim == 2:
             w = w[:, None].expand(-1, len(self.layers), -1)
         if w.shape[1:] != (len(self.layers), self.n_style):
             raise ValueError(f"expected styles (N, {self.n_style}) or (N, {len(self.layers)}, {self.n_style}), got shape {tuple(w.shape)}")
         x = self.start.expand(len(w), -1, -1, -1)
         for layer, style in zip(self.layers, w.unbind(1)):
-            x = layer(x, style, layer.draw(len(w), generator) if fresh else layer.noise)
+            x = layer(x, style, loudness * (layer.draw(len(w), generator) if fresh else layer.noise))
         x = self.last(x)
         return x if self.training else x.clamp(0, 1)
 
@@ -133,3 +136,22 @@ def modulated(x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
     """
     length = (scale.square() @ weight.square().sum((2, 3)).T + 1e-8).rsqrt()  # (N, b)
     return F.conv2d(x * scale[:, :, None, None], weight, padding=weight.shape[-1] // 2) * length[:, :, None, None]
+
+
+def equalized(generator: StyleGenerator, b1: float = 0.0, b2: float = 0.99, mapping: float = 0.01) -> Callable:
+    """An ``optimizer`` for ``fit``: Adam, by which all weights of the generator learn at the same pace (Karras et al. 2018, section 4.1).
+
+    Adam moves a number by about its rate a step, whatever the number's size, so small weights
+    change by a larger share than large ones. Here the rate of each tensor is the one asked for
+    times the root mean square that its numbers have now; that of biases, and of what else begins
+    at one value, stays as asked for. The mapping network's are ``mapping`` times that (Karras et
+    al. 2019, appendix C). Other parameters, a discriminator's, learn at the plain rate.
+    """
+    pace = {p: p.detach().square().mean().sqrt().item() if p.detach().unique().numel() > 1 else 1.0 for p in generator.parameters()}
+    pace |= {p: mapping * pace[p] for p in generator.mapping.parameters()}
+
+    def optimizer(parameters: Iterable[nn.Parameter], lr: float) -> torch.optim.Adam:
+        groups = [{"params": [p], "lr": lr * pace.get(p, 1.0)} for p in parameters]
+        return torch.optim.Adam(groups, lr, betas=(b1, b2), fused=True)
+
+    return optimizer

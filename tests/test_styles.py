@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from repgen import GAN, dcgan, fit
-from repgen.styles import StyleGenerator, modulated
+from repgen.styles import StyleGenerator, equalized, modulated
 
 
 def dice(seed=0):
@@ -128,6 +128,40 @@ def test_it_plays_in_a_gan_and_every_weight_learns():
     before = {name: p.clone() for name, p in net.named_parameters()}
     fit(model, torch.rand(64, 1, 8, 8, generator=dice()), epochs=2, batch_size=16, lr=1e-3, seed=0, progress=False)
     assert all(not torch.equal(p, before[name]) for name, p in net.named_parameters())
+
+
+def test_equalized_is_adam_on_weights_of_mean_square_one():
+    """As the paper has it: w = c v with v of mean square 1, and v is learned."""
+    net, z, goal = small(mixing=0.0).eval(), torch.randn(6, 5, generator=dice(1)), torch.rand(6, 1, 8, 8, generator=dice())
+    spread = {"weight", "start"}  # the rest begins at 0 or 1
+    c, v = {}, {}
+    for name, p in net.named_parameters():
+        drawn = name.split(".")[-1] in spread or name == "last.bias"
+        c[name] = (p.detach().square().mean().sqrt() if drawn and p.numel() > 1 else 1.0) * (0.01 if "mapping" in name else 1.0)
+        v[name] = (p.detach() / c[name]).requires_grad_()
+
+    def loss(weights):
+        made = torch.func.functional_call(net, weights, z)
+        return (made - goal).square().mean()
+
+    by_hand = torch.optim.Adam(v.values(), 0.02, betas=(0.5, 0.9), eps=1e-20)
+    ours = equalized(net, 0.5, 0.9)(net.parameters(), 0.02)
+    for group in ours.param_groups:
+        group["eps"] = 1e-20
+    for _ in range(5):
+        by_hand.zero_grad()
+        loss({name: c[name] * v[name] for name in v}).backward()
+        by_hand.step()
+        ours.zero_grad()
+        loss(dict(net.named_parameters())).backward()
+        ours.step()
+    for name, p in net.named_parameters():
+        torch.testing.assert_close(p, c[name] * v[name], rtol=1e-3, atol=1e-6, msg=name)
+
+
+def test_equalized_leaves_the_other_player_its_rate():
+    other = torch.nn.Linear(3, 3)
+    assert [group["lr"] for group in equalized(small())(other.parameters(), 0.3).param_groups] == [0.3, 0.3]
 
 
 def test_bad_input():
