@@ -28,6 +28,16 @@ def test_the_page_gets_codes_and_vectors():
     assert shared.network is network and len(shared.codes) == 5 * 3 * 4
 
 
+def test_of_a_generator_the_images_are_those_of_its_codes():
+    torch.manual_seed(0)
+    generator, z = torch.nn.Sequential(torch.nn.Linear(9, 64), torch.nn.Sigmoid()), torch.randn(4, 9)
+    widget = ConceptMixer(generator, None, INK, codes=z)
+    assert np.array_equal(np.frombuffer(widget.codes, np.float32).reshape(4, 9), z.numpy())
+    with torch.no_grad():
+        made = (255 * generator(z)).round()
+    np.testing.assert_allclose(np.frombuffer(widget.images, np.uint8).reshape(4, 64), made, atol=1)
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
@@ -39,6 +49,10 @@ def test_the_page_gets_codes_and_vectors():
         ({"measures": ["beauty"]}, r"measures slant, thickness; got \['beauty'\]"),
         ({"start": 3}, "start=3 of 3 images"),
         ({"limit": 0}, "a limit above 0"),
+        ({"images": None}, "images to encode or codes to decode, found neither"),
+        ({"codes": torch.zeros(3, 9)}, "found both"),
+        ({"images": None, "codes": torch.zeros(3, 8)}, r"codes: expected shape \(N, 9\), found \(3, 8\)"),
+        ({"images": None, "codes": torch.zeros(0, 9)}, "at least one image"),
     ],
 )
 def test_what_is_wrong_is_said(change, message):

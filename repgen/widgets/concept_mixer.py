@@ -27,11 +27,14 @@ class ConceptMixer(Widget):
     measures = t.List().tag(sync=True)  # names of MEASURES to show below the pictures
     start = t.Int().tag(sync=True)  # the image chosen
 
-    def __init__(self, model, images, concepts, labels=None, *, measures=(), limit=2.0, start=0, shape=None, title=None, dtype="float16"):
+    def __init__(
+        self, model, images, concepts, labels=None, *, codes=None, measures=(), limit=2.0, start=0, shape=None, title=None, dtype="float16"
+    ):
         """`model` has `encode` and a decoder that Network can read (a VAE, an Autoencoder, a PCA), or is a pair of
         the two: (model, network), where a network is shared with another widget.
 
-        images: (M, D), (M, H, W) or (M, 1, H, W) in [0, 1], to choose from.
+        images: (M, D), (M, H, W) or (M, 1, H, W) in [0, 1], to choose from; None where there are `codes`.
+        codes: (M, K), for a generator, which cannot encode: the images are what it, or its network, makes of them.
         concepts: name -> vector (K,) in the code, such as `repgen.concepts.direction` gives; a slider's unit is one vector.
         labels: M strings or numbers; by default "image 1", ...
         measures: of "slant" and "thickness", those to be measured on the two pictures.
@@ -41,6 +44,11 @@ class ConceptMixer(Widget):
         model, network = model if isinstance(model, tuple) else (model, model)
         network = Network.from_module(network, dtype)
         shape, n_code = image_shape(network, shape), network.spec["n_in"]
+        if (images is None) == (codes is None):
+            raise ValueError("expected images to encode or codes to decode, found " + ("neither" if codes is None else "both"))
+        if codes is not None:
+            codes = array(codes, "codes", None, n_code)
+            images = network.decode(codes)
         if not len(images):
             raise ValueError("images: expected at least one image, found none")
         pixels = image_bytes(images, "images", shape)
@@ -51,8 +59,10 @@ class ConceptMixer(Widget):
             raise ValueError(f"the page measures {', '.join(MEASURES)}; got {unknown}")
         if not 0 <= start < n or not limit > 0:
             raise ValueError(f"start={start} of {n} images, limit={limit}: expected an image, and a limit above 0")
-        with torch.no_grad():
-            self._codes = torch.from_numpy(array(model.encode(torch.as_tensor(images).flatten(1)), "the images' codes", n, n_code))
+        if codes is None:
+            with torch.no_grad():
+                codes = array(model.encode(torch.as_tensor(images).flatten(1)), "the images' codes", n, n_code)
+        self._codes = torch.from_numpy(codes)
         self._vectors = torch.stack([torch.from_numpy(array(v, f"the vector of {name}", n_code)) for name, v in concepts.items()])
         super().__init__(
             network=network, shape=shape, title=title or "Concept mixer", images=pixels.tobytes(), labels=label_texts(labels, n),
