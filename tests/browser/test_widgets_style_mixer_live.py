@@ -222,25 +222,6 @@ def test_all_pictures_follow_a_slider_that_is_moved_and_the_mix_is_never_late(op
     assert counts[1] == 12 and min(counts) >= 2 and max(counts[:1] + counts[2:]) < 12
 
 
-def test_a_picture_of_28_by_28_takes_less_than_60_milliseconds(open_widget, tmp_path):
-    """At its best, so that a busy machine does not count."""
-    torch.manual_seed(0)
-    shown = a_mixer(generator=StyleGenerator(n_latent=5))
-    page = open_widget(static_page(tmp_path, shown))
-    drawn(page)
-    milliseconds = page.evaluate("""async () => {
-      const layer = document.querySelector(".rg-levels input"), times = [];
-      for (let i = 0, from; i < 30; i++) {
-        requestAnimationFrame(() => (from = performance.now())); // before and after the drawing, in one frame
-        layer.value = (i % 10) / 10;
-        layer.dispatchEvent(new Event("input"));
-        await new Promise((done) => requestAnimationFrame(() => (times.push(performance.now() - from), done())));
-      }
-      return Math.min(...times);
-    }""")
-    assert 0 < milliseconds < 60
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_violation_of_accessibility(open_widget, url, theme):
     page = open_widget(url)
