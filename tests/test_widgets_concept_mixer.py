@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from widget_checks import same_in_every_run
 
@@ -28,14 +29,19 @@ def test_the_page_gets_codes_and_vectors():
     assert shared.network is network and len(shared.codes) == 5 * 3 * 4
 
 
-def test_of_a_generator_the_images_are_those_of_its_codes():
+def a_generator():
     torch.manual_seed(0)
-    generator, z = torch.nn.Sequential(torch.nn.Linear(9, 64), torch.nn.Sigmoid()), torch.randn(4, 9)
+    return torch.nn.Sequential(torch.nn.Linear(9, 64), torch.nn.Sigmoid()), torch.randn(4, 9)
+
+
+def test_of_a_generator_the_images_are_those_of_its_codes():
+    generator, z = a_generator()
     widget = ConceptMixer(generator, None, INK, codes=z)
     assert np.array_equal(np.frombuffer(widget.codes, np.float32).reshape(4, 9), z.numpy())
     with torch.no_grad():
         made = (255 * generator(z)).round()
     np.testing.assert_allclose(np.frombuffer(widget.images, np.uint8).reshape(4, 64), made, atol=1)
+    assert widget.generated and not ConceptMixer(PCA9, DIGITS[:5], INK).generated
 
 
 @pytest.mark.parametrize(
@@ -63,3 +69,7 @@ def test_what_is_wrong_is_said(change, message):
 def test_the_still_picture_goes_both_ways_and_is_the_same_in_every_run():
     one = same_in_every_run(lambda: ConceptMixer(PCA9, DIGITS[:3], INK, title="Mix"))
     assert repr(one) == "ConceptMixer('Mix': ink, other; 8 x 8 pixels, 3 images)"
+    one.still(with_original := Figure())
+    generator, z = a_generator()
+    ConceptMixer(generator, None, INK, codes=z).still(without := Figure())
+    assert [len(f.axes) for f in (with_original, without)] == [16, 14]  # rows of 7 amounts

@@ -31,11 +31,17 @@ async function render({ model, el, signal = new AbortController().signal }) {
   const images = numbers(get("images"), "uint8"), codes = numbers(get("codes"), "float32"), vectors = numbers(get("vectors"), "float32");
 
   let start = get("start"), amounts = [...get("amounts")];
+  const stages = [ // each picture: its caption, what is added to its label, its pixels
+    ["original", () => "", () => strip.original(start)],
+    ["its own code, decoded", () => ", decoded", (own) => network.forward(own).slice()],
+    ["with the concepts added", (said) => `, decoded with ${said}`, () => network.forward(mixed())],
+  ];
+  if (get("generated")) stages[0][0] = "sample", stages.splice(1, 1); // it is what is decoded
 
   const root = frame(model, el, "mixer");
   const strip = thumbs({ shape, images, labels, onchoose: choose, "aria-label": "Image" });
-  const shown = [picture(shape), picture(shape), picture(shape)], texts = shown.map(() => h("div", { class: "rg-measured" }));
-  const pair = h("div", { class: "rg-pair" }, ...["original", "its own code, decoded", "with the concepts added"].map((text, i) =>
+  const shown = stages.map(() => picture(shape)), texts = stages.map(() => h("div", { class: "rg-measured" }));
+  const pair = h("div", { class: "rg-pair" }, ...stages.map(([text], i) =>
     captioned(shown[i], h("span", {}, text, texts[i]))));
   const rows = names.map((name, c) => sliderRow({
     label: name, min: -limit, max: limit, step: 0.05, from: 0, text: (v) => `${v > 0 ? "+" : ""}${show(v)} vectors`,
@@ -66,16 +72,16 @@ async function render({ model, el, signal = new AbortController().signal }) {
   const draw = onceAFrame(() => {
     strip.mark(start);
     const own = codes.subarray(start * K, (start + 1) * K);
-    const pictures = [strip.original(start), network.forward(own).slice(), network.forward(mixed())];
     const said = names.map((name, c) => `${name} ${show(amounts[c])}`).join(", ");
-    [labels[start], `${labels[start]}, decoded`, `${labels[start]}, decoded with ${said}`].forEach((label, i) => {
-      shown[i].show(pictures[i]).setAttribute("aria-label", label);
+    stages.forEach(([, more, pixels], i) => {
+      const x = pixels(own);
+      shown[i].show(x).setAttribute("aria-label", labels[start] + more(said));
       texts[i].replaceChildren(...measures.map((m) => {
         const [text, unit, f] = MEASURES[m];
-        return h("div", {}, `${text} `, h("b", {}, `${show(f(pictures[i], ...shape), 1)}${unit}`));
+        return h("div", {}, `${text} `, h("b", {}, `${show(f(x, ...shape), 1)}${unit}`));
       }));
     });
-    live.say(`${said}. ${texts[2].textContent}`);
+    live.say(`${said}. ${texts.at(-1).textContent}`);
   });
 
   followTheme(root, draw, signal);

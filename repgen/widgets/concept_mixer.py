@@ -19,6 +19,7 @@ class ConceptMixer(Widget):
     network = t.Instance(Network).tag(sync=True, **widget_serialization)
     codes = t.Bytes().tag(sync=True)  # float32 (M, K): the images' codes
     images = t.Bytes().tag(sync=True)  # uint8 (M, H * W)
+    generated = t.Bool(False).tag(sync=True)  # whether the images are what the codes decode to, and nothing else
     labels = t.List().tag(sync=True)
     names = t.List().tag(sync=True)  # of the concepts
     vectors = t.Bytes().tag(sync=True)  # float32 (C, K)
@@ -46,7 +47,8 @@ class ConceptMixer(Widget):
         shape, n_code = image_shape(network, shape), network.spec["n_in"]
         if (images is None) == (codes is None):
             raise ValueError("expected images to encode or codes to decode, found " + ("neither" if codes is None else "both"))
-        if codes is not None:
+        generated = codes is not None
+        if generated:
             codes = array(codes, "codes", None, n_code)
             images = network.decode(codes)
         if not len(images):
@@ -59,7 +61,7 @@ class ConceptMixer(Widget):
             raise ValueError(f"the page measures {', '.join(MEASURES)}; got {unknown}")
         if not 0 <= start < n or not limit > 0:
             raise ValueError(f"start={start} of {n} images, limit={limit}: expected an image, and a limit above 0")
-        if codes is None:
+        if not generated:
             with torch.no_grad():
                 codes = array(model.encode(torch.as_tensor(images).flatten(1)), "the images' codes", n, n_code)
         self._codes = torch.from_numpy(codes)
@@ -67,17 +69,18 @@ class ConceptMixer(Widget):
         super().__init__(
             network=network, shape=shape, title=title or "Concept mixer", images=pixels.tobytes(), labels=label_texts(labels, n),
             codes=self._codes.numpy().tobytes(), names=[str(name) for name in concepts], vectors=self._vectors.numpy().tobytes(),
-            amounts=[0.0] * len(concepts), limit=float(limit), measures=list(measures), start=start,
+            amounts=[0.0] * len(concepts), limit=float(limit), measures=list(measures), start=start, generated=generated,
         )  # fmt: skip
         self._pictures = pixels / 255
         self.still_height = 0.6 + 0.85 * len(concepts)
 
     def still(self, figure):
         amounts = torch.linspace(-self.limit, self.limit, 7)
-        titles = ["original", *(f"{a:+.1f}".replace("-", "−") if abs(a) > 1e-6 else "0" for a in amounts)]
+        originals, titles = ([], []) if self.generated else ([self._pictures[self.start]], ["original"])
+        titles += [f"{a:+.1f}".replace("-", "−") if abs(a) > 1e-6 else "0" for a in amounts]
         codes = self._codes[self.start] + amounts[:, None] * self._vectors[:, None]  # (C, 7, K)
         films = [self.network.decode(z).clamp(0, 1).numpy() for z in codes]
-        rows = {name: [self._pictures[self.start], *film] for name, film in zip(self.names, films)}
+        rows = {name: [*originals, *film] for name, film in zip(self.names, films)}
         for line in self._show_rows(figure, rows, turned=True):
             for ax, title in zip(line, titles):
                 ax.set_title(title, fontsize=8, pad=2)

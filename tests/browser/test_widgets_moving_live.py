@@ -118,6 +118,22 @@ def test_the_mixture_is_what_torch_computes(open_widget, mixer):
     assert page.get_by_role("slider", name="left").input_value() == "0"
 
 
+def test_of_a_generator_a_sample_and_the_mixture_are_shown(open_widget, tmp_path):
+    torch.manual_seed(0)
+    generator, z = torch.nn.Sequential(torch.nn.Linear(9, 64), torch.nn.Sigmoid()), torch.randn(3, 9)
+    page = open_widget(static_page(tmp_path, ConceptMixer(generator, None, VECTORS, NAMES[:3], codes=z, dtype="float32")))
+    page.get_by_role("radio", name="digit 1").check()
+    page.get_by_role("slider", name="ink").fill("1.5")
+    settle(page)
+    assert page.locator(".rg-figure").all_inner_texts() == ["sample", "with the concepts added"]
+    with torch.no_grad():
+        wanted = generator(torch.stack([z[1], z[1] + 1.5 * VECTORS["ink"]]))
+    for k, want in enumerate(wanted, 1):
+        assert close(grey(page, f".rg-figure:nth-child({k}) canvas"), as_grey(want))
+    labels = [c.get_attribute("aria-label") for c in page.locator(".rg-figure canvas").all()]
+    assert labels[0] == "digit 1" and labels[1].startswith("digit 1, decoded with ink 1.50")
+
+
 def test_what_is_measured_is_what_the_package_measures(open_widget, mixer):
     page = open_widget(mixer)
     page.get_by_role("slider", name="ink").fill("1")
