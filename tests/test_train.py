@@ -629,11 +629,20 @@ def test_nan_on_the_validation_data_is_caught():
 # --- Ctrl-C
 
 
+@pytest.fixture
+def heard():
+    """Ctrl-C is heard, also by tests begun in the background, where a shell has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupt(times=1):
     for _ in range(times):
         os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_ends_the_step_and_keeps_what_was_learned(tmp_path, uninterrupted):
     def act(self, x):
         if self.calls == 7:
@@ -651,6 +660,7 @@ def test_ctrl_c_ends_the_step_and_keeps_what_was_learned(tmp_path, uninterrupted
     assert resumed.w.item() == 8 and resumed.calls == 12
 
 
+@pytest.mark.usefixtures("heard")
 def test_a_second_ctrl_c_breaks_at_once():
     def act(self, x):
         if self.calls == 7:
@@ -662,6 +672,7 @@ def test_a_second_ctrl_c_breaks_at_once():
     assert model.w.item() == 3 and signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_while_validating_waits_for_the_checkpoint(tmp_path):
     def act(self, x):
         if not self.training and self.w == 2:
