@@ -147,7 +147,8 @@ def equalized(generator: StyleGenerator, b1: float = 0.0, b2: float = 0.99, mapp
     at one value, stays as asked for. The mapping network's are ``mapping`` times that (Karras et
     al. 2019, appendix C). Other parameters, a discriminator's, learn at the plain rate.
     """
-    pace = {p: p.detach().square().mean().sqrt().item() if p.detach().unique().numel() > 1 else 1.0 for p in generator.parameters()}
+    with torch.no_grad():
+        pace = {p: p.square().mean().sqrt().item() if p.min() < p.max() else 1.0 for p in generator.parameters()}
     pace |= {p: mapping * pace[p] for p in generator.mapping.parameters()}
 
     def optimizer(parameters: Iterable[nn.Parameter], lr: float) -> torch.optim.Adam:

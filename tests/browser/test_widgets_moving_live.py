@@ -3,6 +3,7 @@
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from test_widgets_concept_mixer import a_generator
 from widget_checks import lively
 from widget_page import accessible, as_grey, close, fits_a_phone, grey, reached_by_keyboard, settle, static_page
 
@@ -119,9 +120,8 @@ def test_the_mixture_is_what_torch_computes(open_widget, mixer):
 
 
 def test_of_a_generator_a_sample_and_the_mixture_are_shown(open_widget, tmp_path):
-    torch.manual_seed(0)
-    generator, z = torch.nn.Sequential(torch.nn.Linear(9, 64), torch.nn.Sigmoid()), torch.randn(3, 9)
-    page = open_widget(static_page(tmp_path, ConceptMixer(generator, None, VECTORS, NAMES[:3], codes=z, dtype="float32")))
+    generator, z = a_generator()
+    page = open_widget(static_page(tmp_path, ConceptMixer(generator, None, VECTORS, NAMES[:4], codes=z, dtype="float32")))
     page.get_by_role("radio", name="digit 1").check()
     page.get_by_role("slider", name="ink").fill("1.5")
     settle(page)

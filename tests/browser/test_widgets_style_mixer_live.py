@@ -8,8 +8,6 @@ import torch
 from test_widgets_style_mixer import GENERATOR, LATENTS, SHARES, a_generator, a_mixer, crossing, made
 from widget_page import accessible, as_grey, close, fits_a_phone, grey, mulberry32, press, reached_by_keyboard, settle, static_page
 
-from repgen.styles import StyleGenerator
-
 START = {"chosen": (4, 2), "psi": 0.7, "noise": 1.5}
 MIX = ".rg-figure >> nth=1 >> canvas"
 
