@@ -2,7 +2,8 @@
 
 Contenders take turns in one run, in a new order each round, so that whatever else the machine is
 doing slows all of them alike; a ratio is the median of the ratios of the rounds. Writes
-results/MACHINE.json and a table in results/MACHINE.md. All rates are images per second.
+results/MACHINE.json and a table in results/MACHINE.md. All rates are images per second. The peers compute
+in float32; where ours may round the entries of its products (amp="auto"), the row says so.
 """
 
 import argparse
@@ -182,7 +183,11 @@ def turns(contenders: dict[str, Callable], rounds: int, device: torch.device) ->
 
 
 def compare(work: str, ours: str, contenders: dict, images: int, rounds: int, device, asked: dict) -> list[dict]:
-    seconds = turns(contenders, rounds, device)
+    return rated(work, ours, turns(contenders, rounds, device), images, asked)
+
+
+def rated(work: str, ours: str, seconds: dict[str, list[float]], images: int, asked: dict) -> list[dict]:
+    """A row for each contender, with its ratio to ``ours``."""
     rows = []
     for name, times in seconds.items():
         ratios = [t / o for t, o in zip(times, seconds[ours])]
@@ -199,6 +204,15 @@ def compare(work: str, ours: str, contenders: dict, images: int, rounds: int, de
             }
         )
         print(f"{work}: {name}: {rows[-1]['images_per_second']:,} images/s, ratio {rows[-1]['ours_over_theirs']}")
+    return rows
+
+
+def compare_both(work: str, ours: tuple[str, str], contenders: dict, images: int, rounds: int, device, asked: dict) -> list[dict]:
+    """Two of ours in the same turns, in float32 and with amp="auto": each beside all that is not ours."""
+    seconds = turns(contenders, rounds, device)
+    rows = []
+    for mine, other, precision in ((*ours, "float32"), (*ours[::-1], 'amp="auto"')):
+        rows += rated(f"{work}, {precision}", mine, {name: t for name, t in seconds.items() if name != other}, images, asked)
     return rows
 
 
@@ -236,10 +250,12 @@ def main() -> None:
     rows = compare(f"PCA, 30 components of {n:,} x 784", "repgen.PCA", pca, n, 3 * args.rounds, device, asked)
 
     pixels = images.view(-1, 28, 28).mul(255).round().byte().numpy()
+    def vae(**options) -> None:
+        fit(VAE((784, 400, 20), nn.ReLU).to(device), x, epochs=1, batch_size=BATCH, **options)
+
     training = {
-        "repgen.fit of repgen.VAE, bar on": lambda: fit(
-            VAE((784, 400, 20), nn.ReLU).to(device), x, epochs=1, batch_size=BATCH
-        ),
+        "repgen.fit of repgen.VAE, bar on": vae,
+        'repgen.fit of repgen.VAE, bar on, amp="auto"': lambda: vae(amp="auto"),
         "plain loop over slices": lambda: plain_loop(x, 1),
         "DataLoader, one image at a time": lambda: loader_loop(Pictures(pixels), device, 1),
         "pythae's trainer": lambda: pythae_epoch(images, device),
@@ -247,15 +263,20 @@ def main() -> None:
     }
     asked = {"plain loop over slices": 0.95, "DataLoader, one image at a time": 3.0, "pythae's trainer": 1.5}
     work = f"an epoch of a VAE 784-400-20, batch {BATCH}, Adam"
-    rows += compare(work, "repgen.fit of repgen.VAE, bar on", training, n, args.rounds, device, asked)
+    rows += compare_both(work, tuple(training)[:2], training, n, args.rounds, device, asked)
+
+    def rbm(**options) -> None:
+        fit(RBM().to(device), x, epochs=1, batch_size=100, lr=0.1, optimizer="sgd", **options)
 
     machines = {
-        "repgen.fit of repgen.RBM, bar on": lambda: fit(RBM().to(device), x, epochs=1, batch_size=100, lr=0.1, optimizer="sgd"),
+        "repgen.fit of repgen.RBM, bar on": rbm,
+        'repgen.fit of repgen.RBM, bar on, amp="auto"': lambda: rbm(amp="auto"),
         "plain loop without autograd": lambda: plain_cd(x, 100),
         "scikit-learn, BernoulliRBM": lambda: sklearn.neural_network.BernoulliRBM(500, batch_size=100, n_iter=1).fit(flat),
     }
     asked = {"plain loop without autograd": 1.0, "scikit-learn, BernoulliRBM": 1.8}
-    rows += compare("an epoch of an RBM 784-500, one Gibbs step, batch 100", "repgen.fit of repgen.RBM, bar on", machines, n, args.rounds, device, asked)
+    work = "an epoch of an RBM 784-500, one Gibbs step, batch 100"
+    rows += compare_both(work, tuple(machines)[:2], machines, n, args.rounds, device, asked)
 
     few = images[:6400]  # 100 steps
     square, shown = few.view(-1, 1, 28, 28).to(device), Pictures(few.view(-1, 28, 28).mul(255).round().byte().numpy())

@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, default=zoo.FOLDER, metavar="FOLDER", help="default: the package's zoo")
     train.add_argument("--checkpoint", type=Path, metavar="FILE", help="written every epoch; gone on from if there")
     train.add_argument("--restart", action="store_true", help="start again even if the checkpoint is there")
-    train.add_argument("--amp", action="store_true", help="forward passes in bfloat16")
+    train.add_argument("--amp", nargs="?", const=True, choices=("matmul", "auto"), help="bfloat16 for forward passes, or for matrix products alone")
     train.add_argument("--compile", action="store_true", help="torch.compile the loss")
     train.add_argument("--force", action="store_true", help="write weights even if trained on stand-in data")
     train.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
 def train(args: argparse.Namespace) -> None:
     given = {"epochs": args.epochs, "batch_size": args.batch_size, "lr": args.lr, "checkpoint": args.checkpoint}
     options = {key: value for key, value in given.items() if value is not None}
-    options |= {key: True for key in ("amp", "compile") if getattr(args, key)}
+    options |= {key: value for key in ("amp", "compile") if (value := getattr(args, key))}
     if args.restart:
         options["resume"] = False
     device = parallel.start(args.device)

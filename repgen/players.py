@@ -64,7 +64,7 @@ class Seat:
         self.prefix = f"{player.name}." if len(players) > 1 else ""
         self.fields: list[str] = []
         self.loss = parallel.join(torch.compile(player.loss) if compile else player.loss, self.parameters)
-        self.cast = torch.autocast(device.type, torch.bfloat16) if amp else nullcontext()
+        self.cast = torch.autocast(device.type, torch.bfloat16) if amp is True else nullcontext()
 
     def prepare(self, factor: float) -> None:
         """This player's turn: the others hold still, its learning rate is scaled."""

@@ -157,8 +157,13 @@ class RBM(nn.Module):
 
         The energy is linear in W, b and c, so that the gap is their product with the difference of
         two statistics, and the difference is its gradient: -<v h>_data + <v h>_chain for W (Hinton
-        2002, eq. 5). Its value measures nothing.
+        2002, eq. 5). Its value measures nothing. Both statistics stay in float32 under autocast:
+        their difference is small.
         """
+        with torch.autocast(x.device.type, enabled=False):
+            return self._contrast(x, generator)
+
+    def _contrast(self, x: Tensor, generator: torch.Generator | None) -> ContrastiveDivergence | Tensor:
         with torch.no_grad():
             v = self.drawn(pixels(x, self.n_visible), generator)
             centred = v - self.visible_offset
@@ -176,7 +181,7 @@ class RBM(nn.Module):
             dW = centred_end.T @ (h_end - self.hidden_offset)  # (D, H)
             dW.addmm_(centred.T, h - self.hidden_offset, alpha=-1 / len(v), beta=1 / len(end))
             db, dc = end.mean(0) - v.mean(0), h_end.mean(0) - h.mean(0)
-        gap = self.weight.flatten().dot(dW.flatten()) + self.visible_bias @ db + self.hidden_bias @ dc
+        gap = _Pull.apply(self.weight, dW) + _Pull.apply(self.visible_bias, db) + _Pull.apply(self.hidden_bias, dc)
         if self.chains is not None:
             return gap
         return ContrastiveDivergence(gap, F.mse_loss(seen, v, reduction="sum") / len(v))
@@ -184,6 +189,21 @@ class RBM(nn.Module):
     def drawn(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """x as it is, or with ``binarise`` a draw of black and white pixels with these probabilities."""
         return flip(x, generator) if self.binarise else x
+
+
+class _Pull(torch.autograd.Function):
+    """sum_ij W_ij S_ij for a constant S, which becomes the gradient as it is: autograd's own would be a copy."""
+
+    @staticmethod
+    def forward(ctx, parameter: Tensor, statistic: Tensor) -> Tensor:
+        ctx.save_for_backward(statistic)
+        return parameter.flatten().dot(statistic.flatten())
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+        (statistic,) = ctx.saved_tensors
+        one = grad.device.type == "cpu" and grad == 1  # on a GPU to look would be to wait
+        return statistic if one else grad * statistic, None
 
 
 def flip(p: Tensor, generator: torch.Generator | None = None) -> Tensor:

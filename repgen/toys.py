@@ -182,13 +182,19 @@ def face_patches(faces: Tensor, n: int, generator: torch.Generator, size: int = 
     return torch.cat(parts)
 
 
+def scale(*parts: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean image over all parts (N, ...) together, and the one factor that makes the pixels' mean variance 1."""
+    total = sum(len(x) for x in parts)
+    mean = sum(x.sum(0, dtype=torch.float64) for x in parts) / total
+    variance = sum(((x - mean.float()) ** 2).sum(0, dtype=torch.float64) for x in parts) / total
+    return mean.float(), variance.mean().rsqrt().float()
+
+
 def standardised(*parts: Tensor) -> tuple[Tensor, ...]:
     """Every pixel with zero mean, and one factor for all pixels that makes their mean variance 1, over all parts together.
 
     So Hinton & Salakhutdinov (2006) scaled "the entire data set" of face patches before giving an error: pass the
     training, validation and test images (N, ...) of one split into parts, and get them back in that order.
     """
-    total = sum(len(x) for x in parts)
-    mean = sum(x.sum(0, dtype=torch.float64) for x in parts) / total
-    variance = sum(((x - mean.float()) ** 2).sum(0, dtype=torch.float64) for x in parts) / total
-    return tuple((x - mean.float()) * variance.mean().rsqrt().float() for x in parts)
+    mean, factor = scale(*parts)
+    return tuple((x - mean) * factor for x in parts)

@@ -18,6 +18,7 @@ from repgen.checkpoint import Checkpoint, CheckpointError, fingerprint
 from repgen.data import check
 from repgen.ledger import Ledger, TrainingDiverged
 from repgen.players import Player, Seat, players_of
+from repgen.precision import chosen, products
 
 __all__ = ["CheckpointError", "History", "Player", "TrainingDiverged", "cosine", "fit", "warmup_cosine"]
 
@@ -83,9 +84,11 @@ def fit(
     the CPU a run that was killed and resumed gives the same weights bit for bit, because all
     randomness (the order, the generator given to the losses, torch's own for dropout) is a
     function of ``seed`` and the epoch. Without a schedule, a finished run may be extended.
-    ``amp``: forward passes in bfloat16. ``compile``: torch.compile the losses. With "auto" they
-    are on where they can pay: on a GPU, if it has bfloat16 units, and if the training is long
-    enough (2,000 steps) to earn back the compilation.
+    ``amp``: True for forward passes in bfloat16; "matmul" for matrix products of rounded entries
+    (bfloat16 on a CPU, TF32 on a GPU) and all else in float32, which changes nothing where the
+    processor has no units for it; "auto" for what pays on the model's device (see
+    ``repgen.precision.chosen``). ``compile``: torch.compile the losses; "auto" does so on a GPU if
+    the training is long enough (2,000 steps) to earn back the compilation.
     ``progress``: a bar; the environment variable TQDM_DISABLE=1 hides all bars.
 
     Under torchrun every process calls ``fit`` with the same arguments and takes its share of each
@@ -96,19 +99,18 @@ def fit(
     before the first step wherever that is possible.
     """
     began = time.perf_counter()
-    _check_settings(epochs, batch_size, lr, validation, patience, seed, amp, compile)
+    _check_settings(epochs, batch_size, lr, validation, patience, seed, compile)
     rank, world = parallel.rank_and_world()
     players = players_of(model)
     like = players[0].parameters[0]
     device = like.device
+    amp = chosen(amp, device)
     tensors = _tensors(data, "data", like)
     held_out = [] if validation is None else _tensors(validation, "validation", like)
     steps = math.ceil(len(tensors[0]) / batch_size)  # in an epoch
     history, best = History({}, {}, 0, 0.0, "finished"), None
     if epochs == 0:
         return history
-    if amp == "auto":
-        amp = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
     if compile == "auto":
         compile = device.type == "cuda" and steps * epochs >= 2000
     seats = [Seat(p, model, players, lr, optimizer, device, amp, compile) for p in players]
@@ -141,7 +143,8 @@ def fit(
     disabled = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")  # tqdm's own bar in a notebook ignores it
     hidden = disabled or not progress or rank != 0
     bar = tqdm(total=steps * epochs, initial=history.epochs * steps, unit="step", mininterval=0.2, disable=hidden)
-    with bar, borrowed(model, seats[0].parameters + seats[0].others, device), Interrupt() as interrupt:
+    everyone = seats[0].parameters + seats[0].others
+    with bar, products(amp), borrowed(model, everyone, device), Interrupt() as interrupt:
         while history.epochs < epochs and not exhausted():
             epoch, done = history.epochs + 1, history.epochs * steps
             ledger = Ledger(seats, epoch, every, show)
@@ -191,7 +194,7 @@ def fit(
     return history
 
 
-def _check_settings(epochs, batch_size, lr, validation, patience, seed, amp, compile) -> None:
+def _check_settings(epochs, batch_size, lr, validation, patience, seed, compile) -> None:
     for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1), ("seed", seed, 0)):
         if not isinstance(value, Integral) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
@@ -199,9 +202,8 @@ def _check_settings(epochs, batch_size, lr, validation, patience, seed, amp, com
         raise ValueError(f"lr must be a positive number, got {lr!r}")
     if patience is not None and (not isinstance(patience, Integral) or patience < 1 or validation is None):
         raise ValueError(f"patience must be at least 1 and needs validation data to watch, got {patience!r}")
-    for name, value in (("amp", amp), ("compile", compile)):
-        if value not in (True, False, "auto"):
-            raise ValueError(f'{name} must be True, False or "auto", got {value!r}')
+    if compile not in (True, False, "auto"):
+        raise ValueError(f'compile must be True, False or "auto", got {compile!r}')
 
 
 def _tensors(data, name: str, like: Tensor) -> list[Tensor]:

@@ -123,6 +123,25 @@ def test_its_gradient_is_that_of_the_free_energies_difference(units, k):
     torch.testing.assert_close(mine[0], by_hand, rtol=1e-5, atol=1e-5)
 
 
+def test_its_gradient_scales_with_the_share_of_a_process():
+    rbm = machine()
+    x = flip(torch.full((20, 5), 0.4, dtype=torch.float64), torch.Generator().manual_seed(1))
+    whole, part = (gradients(rbm, w * rbm.loss(x, torch.Generator().manual_seed(2)).energy_gap) for w in (1, 0.25))
+    for a, b in zip(whole, part):
+        torch.testing.assert_close(0.25 * a, b)
+
+
+def test_its_gradient_is_the_same_under_autocast():
+    """The difference of two statistics is small beside them: rounded to eight bits there would be little left."""
+    rbm = machine().float()
+    x = flip(torch.full((20, 5), 0.4), torch.Generator().manual_seed(1))
+    expected = gradients(rbm, rbm.loss(x, torch.Generator().manual_seed(2)).energy_gap)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = rbm.loss(x, torch.Generator().manual_seed(2)).energy_gap
+    for got, want in zip(gradients(rbm, loss), expected):
+        torch.testing.assert_close(got, want)
+
+
 def test_with_chains_that_have_arrived_it_is_the_gradient_of_the_likelihood():
     """Many persistent chains, long after: the gradient of the exact -log p(x), within the error of so many draws."""
     rbm = machine(4, 3, k=200, chains=40_000)

@@ -158,5 +158,7 @@ def test_standardised_pixels_have_mean_zero_and_mean_variance_one_over_all_parts
     assert [len(x) for x in out] == [300, 40, 100]
     pooled = np.concatenate([x.numpy() for x in out]).reshape(440, 25)
     assert np.allclose(pooled.mean(0), 0, atol=1e-5) and np.isclose(pooled.var(0).mean(), 1, atol=1e-5)
+    mean, factor = toys.scale(*parts)
+    assert all(torch.equal((part - mean) * factor, x) for part, x in zip(parts, out))
     raw = torch.cat(parts).flatten(1)
     assert np.allclose(pooled.std(0) / raw.std(0, unbiased=False).numpy(), (pooled.std(0) / raw.std(0, unbiased=False).numpy())[0])

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from repgen.ledger import Ledger
 from repgen.players import Seat, players_of
+from repgen.precision import chosen
 from repgen.train import CheckpointError, History, Player, TrainingDiverged, cosine, fit, warmup_cosine
 
 ROOT = Path(__file__).parent.parent
@@ -326,6 +327,43 @@ def test_bfloat16_is_on_only_when_asked_for_on_a_cpu(amp, expected):
     model = Watch()
     fit(model, some(), epochs=1, amp=amp, validation=some(), **quick)
     assert seen == {expected} and model.net[0].weight.dtype == torch.float32
+
+
+def test_matrix_products_in_bfloat16_round_the_entries_and_nothing_else():
+    """Against the product of entries that were rounded by hand; a processor without the units multiplies as ever."""
+    a, b = torch.randn(2, 256, 256, generator=torch.Generator().manual_seed(0))
+    exact, rounded = a.double() @ b.double(), a.bfloat16().double() @ b.bfloat16().double()
+    seen = {}
+
+    class Watch(Noisy):
+        def loss(self, x, generator=None):
+            seen["product"] = (a @ b).double()
+            seen["dtype"] = self.net(x).dtype
+            return super().loss(x, generator)
+
+    fit(Watch(), some(), epochs=1, amp="matmul", **quick)
+    assert seen["dtype"] == torch.float32 and torch.get_float32_matmul_precision() == "highest"
+    expected = rounded if torch.cpu._is_amx_tile_supported() else exact
+    torch.testing.assert_close(seen["product"], expected, atol=1e-4, rtol=1e-4)
+    assert (rounded - exact).abs().max() > 0.1
+    torch.testing.assert_close((a @ b).double(), exact, atol=1e-4, rtol=1e-4)  # as before, once it is over
+
+
+@pytest.mark.parametrize("tiles, expected", [(True, "matmul"), (False, False)])
+def test_auto_takes_the_units_that_a_cpu_has(monkeypatch, tiles, expected):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
+    assert chosen("auto", torch.device("cpu")) is expected
+    assert chosen(1, torch.device("cpu")) is True
+
+
+def test_precision_is_given_back_after_an_error():
+    class Broken(Noisy):
+        def loss(self, x, generator=None):
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        fit(Broken(), some(), epochs=1, amp="matmul", **quick)
+    assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_compilation_is_on_only_when_asked_for_on_a_cpu(monkeypatch):
@@ -738,6 +776,7 @@ twice.given = (Player("a", [twice.w], None), Player("a", [twice.w], None))
         (ValueError, "lr must be", {"lr": float("nan")}),
         (ValueError, "patience", {"patience": 3}),
         (ValueError, "amp must be", {"amp": "yes"}),
+        (ValueError, "compile must be", {"compile": "matmul"}),
         (ValueError, "optimizer must be", {"optimizer": "rmsprop"}),
         (TypeError, "must return a torch optimizer", {"optimizer": lambda p, lr: None}),
         (TypeError, "torch.nn.Module", {"model": "net"}),

@@ -1,0 +1,55 @@
+"""Face patches, 625-2000-1000-500-30 end to end: what it leaves of strangers, by passes and by people met. A quarter of an hour."""
+
+import torch
+from torch import nn
+
+from repgen import toys
+from repgen.autoencoder import Autoencoder
+from repgen.data import load
+from repgen.metrics import reconstruction_error
+from repgen.pca import PCA
+from repgen.recipes.gan_ring_seeds import together
+from repgen.train import fit, warmup_cosine
+
+WEIGHTS = False
+SIZES = (625, 2000, 1000, 500, 30)
+PASSES, FEWER = (1, 2, 4, 8, 16), (1, 3, 10)  # with all 30 people; with so many of them, 4 passes through as many patches
+
+
+def data(device):
+    """Training patches of 30 people, other patches of theirs, and patches of 10 strangers, on the scale of the paper."""
+    parts = [load("face_patches", split, device) for split in ("train", "validation", "test")]
+    return tuple(part._replace(x=x) for part, x in zip(parts, toys.standardised(*(part.x for part in parts))))
+
+
+def build():
+    names = [f"{n} passes" for n in PASSES] + [f"{n} people" for n in FEWER]
+    return nn.ModuleDict({name: Autoencoder(SIZES, nn.ELU, output=nn.Identity) for name in names})
+
+
+def fewer(faces, people, n):
+    """n training patches and n/5 others (n, 625) of the first so many people, scaled as those of all."""
+    mean, factor = toys.scale(*(load("face_patches", split).x for split in ("train", "validation", "test")))
+    photographs = load("faces", "train", size=64).x[: 10 * people]
+    parts = [toys.face_patches(photographs, m, torch.Generator().manual_seed(seed)) for seed, m in enumerate((n, n // 5), 1)]
+    return [((x - mean) * factor).flatten(1).to(faces.x.device) for x in parts]
+
+
+def train(model, faces, others, strangers, **options):
+    settings = {"batch_size": 128, "lr": 1e-3, "schedule": warmup_cosine(), "amp": "auto"} | options
+    histories = [fit(model[f"{n} passes"], faces.flat, **{"epochs": n} | settings) for n in PASSES]
+    for n in FEWER:
+        histories.append(fit(model[f"{n} people"], fewer(faces, n, len(faces.x))[0], **{"epochs": 4} | settings))
+    return together(histories)
+
+
+def measure(model, faces, others, strangers):
+    """Squared errors a patch: of other patches of the people met, and of strangers; beside 30 principal components."""
+    pca = PCA(30).fit(faces.flat)
+    met = {name: others.flat for name in ("PCA", *(f"{n} passes" for n in PASSES))}
+    met |= {f"{n} people": fewer(faces, n, len(faces.x))[1] for n in FEWER}
+    return {
+        f"{name}, {who}": reconstruction_error(x, net.decode(net.encode(x)))
+        for name, net in {"PCA": pca, **model}.items()
+        for who, x in (("people met", met[name]), ("strangers", strangers.flat))
+    }
