@@ -160,11 +160,7 @@ class RBM(nn.Module):
         2002, eq. 5). Its value measures nothing. Both statistics stay in float32 under autocast:
         their difference is small.
         """
-        with torch.autocast(x.device.type, enabled=False):
-            return self._contrast(x, generator)
-
-    def _contrast(self, x: Tensor, generator: torch.Generator | None) -> ContrastiveDivergence | Tensor:
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
             v = self.drawn(pixels(x, self.n_visible), generator)
             centred = v - self.visible_offset
             h = self._hidden(centred)
@@ -181,7 +177,8 @@ class RBM(nn.Module):
             dW = centred_end.T @ (h_end - self.hidden_offset)  # (D, H)
             dW.addmm_(centred.T, h - self.hidden_offset, alpha=-1 / len(v), beta=1 / len(end))
             db, dc = end.mean(0) - v.mean(0), h_end.mean(0) - h.mean(0)
-        gap = _Pull.apply(self.weight, dW) + _Pull.apply(self.visible_bias, db) + _Pull.apply(self.hidden_bias, dc)
+        pairs = (self.weight, dW), (self.visible_bias, db), (self.hidden_bias, dc)
+        gap = sum(_Pull.apply(parameter, difference) for parameter, difference in pairs)
         if self.chains is not None:
             return gap
         return ContrastiveDivergence(gap, F.mse_loss(seen, v, reduction="sum") / len(v))
@@ -192,7 +189,7 @@ class RBM(nn.Module):
 
 
 class _Pull(torch.autograd.Function):
-    """sum_ij W_ij S_ij for a constant S, which becomes the gradient as it is: autograd's own would be a copy."""
+    """sum_ij W_ij S_ij for a constant S, which becomes the gradient as it is: autograd would make a copy of it."""
 
     @staticmethod
     def forward(ctx, parameter: Tensor, statistic: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ def layers(digits, **options):
         for size, share in zip(zip(SIZES[:3], SIZES[1:4]), (0.1, 0.2, 0.3))
     ]
     each = [{"epochs": 12}, {"epochs": 10}, {"epochs": 6}]
-    pretrain(nets, digits.flat, each, batch_size=128, lr=1e-3, schedule=warmup_cosine(), **options)
+    pretrain(nets, digits.flat, each, batch_size=128, lr=1e-3, schedule=warmup_cosine(), amp="auto", **options)
     return nets
 
 

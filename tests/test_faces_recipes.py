@@ -1,0 +1,77 @@
+"""The recipes of the face patches: whose patches a net sees, on which scale, and where the nets of 2006 begin."""
+
+import pytest
+import torch
+
+from repgen import toys
+from repgen.data import Data
+from repgen.recipes import deep_ae_pretrained_faces as then
+from repgen.recipes import strangers_faces as now
+
+
+@pytest.fixture
+def painted(monkeypatch):
+    """Photographs in the grey of their person, so that a patch tells whose it is; 60 patches a split."""
+    greys = torch.arange(40).repeat_interleave(10) / 40
+
+    def load(name, split="train", device=None, size=64):
+        photographs = greys[:300] if split != "test" else greys[300:]
+        x = photographs.view(-1, 1, 1, 1).expand(-1, 1, 64, 64)
+        if name == "face_patches":
+            x = toys.face_patches(x, 60, torch.Generator().manual_seed(len(split)))
+        return Data(x, None, name, "painted")
+
+    monkeypatch.setattr(now, "load", load)
+    return load
+
+
+def whose(x, load):
+    """The persons of scaled patches (N, 625)."""
+    mean, factor = toys.scale(*(load("face_patches", split).x for split in ("train", "validation", "test")))
+    return ((x / factor + mean.flatten())[:, 312] * 40).round().int()
+
+
+@pytest.mark.parametrize("people", [1, 3, 10])
+def test_so_many_people_and_no_others_on_the_scale_of_all(painted, people):
+    faces = now.data("cpu")[0]
+    patches, others = now.fewer(faces, people, 200)
+    assert patches.shape == (200, 625) and others.shape == (40, 625)
+    assert whose(patches, painted).unique().tolist() == list(range(people))
+    assert set(whose(others, painted).tolist()) <= set(range(people))
+    assert people == 1 or not torch.equal(patches[:40], others)
+
+
+def test_what_is_measured_on_whom(painted):
+    """Nets that answer with the mean leave the mean square of whom they are asked about."""
+    faces, others, strangers = now.data("cpu")
+    model = now.build()
+    for net in model.values():
+        for p in net.parameters():
+            torch.nn.init.zeros_(p)
+    with torch.no_grad():
+        found = now.measure(model, faces, others, strangers)
+    few = now.fewer(faces, 3, len(faces.x))[1]
+    expected = {"4 passes, people met": others.flat, "4 passes, strangers": strangers.flat, "3 people, people met": few, "3 people, strangers": strangers.flat}
+    for name, x in expected.items():
+        assert found[name] == pytest.approx(x.square().sum(1).mean().item(), rel=1e-5)
+    assert found["PCA, people met"] < 1e-3  # a grey has one dimension
+
+
+def test_both_nets_of_2006_begin_at_the_same_machines(painted, monkeypatch):
+    begun = {}
+
+    def fit(net, x, **options):
+        begun[net] = {name: value.clone() for name, value in net.state_dict().items()}
+        return then.pretrain.__globals__["History"]({}, {}, 1, 0.0, "finished")
+
+    monkeypatch.setattr(then, "fit", fit)
+    data = now.data("cpu")
+    model = then.build()
+    then.train(model, *data, seed=0, progress=False)
+    whole, masked = (begun[model[name]] for name in ("whole", "masked"))
+    assert all(torch.equal(whole[name], masked[name]) for name in whole)
+    torch.manual_seed(0)
+    x = torch.ones(200, 625)
+    assert torch.equal(model["whole"].corrupt(x), x)
+    damaged = model["masked"].corrupt(x)
+    assert damaged.unique().tolist() == [0.0, 1.25] and (damaged == 0).float().mean() == pytest.approx(0.2, abs=0.01)
