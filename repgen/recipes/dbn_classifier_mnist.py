@@ -9,7 +9,7 @@ from repgen.rbm import RBM
 from repgen.recipes.dbn_mnist import data, falling
 from repgen.train import fit, warmup_cosine
 
-__all__ = ["SIZES", "build", "data", "layers", "measure", "train"]
+__all__ = ["SIZES", "build", "data", "layers", "measure", "train", "tune"]
 SIZES = (784, 500, 500, 2000, 10)
 
 
@@ -32,6 +32,10 @@ def decayed(parameters, lr):
 def train(model, digits, unseen, layers=layers, **options):
     own = {key: value for key, value in options.items() if key in ("seed", "progress")}
     begin(model.linear, layers(digits, **own))
+    return tune(model, digits, **options)
+
+
+def tune(model, digits, **options):
     nn.init.zeros_(model.linear[-1].weight)  # the classes begin equal
     settings = {"epochs": 80, "batch_size": 256, "lr": 4e-3, "optimizer": decayed, "schedule": warmup_cosine(), "amp": "auto"}
     return fit(model, (digits.flat, digits.labels), **settings | options)
