@@ -4,11 +4,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from repgen.denoising import DenoisingAutoencoder
-from repgen.metrics import reconstruction_error
 from repgen.pretraining import pretrain, unroll
 from repgen.rbm import RBM
 from repgen.recipes.dbn_mnist import falling
 from repgen.recipes.gan_ring_seeds import together
+from repgen.recipes.mirrored_faces import measure
 from repgen.recipes.strangers_faces import SIZES, data
 from repgen.train import fit, warmup_cosine
 
@@ -51,12 +51,3 @@ def train(model, faces, others, strangers, **options):
         net.load_state_dict(begun)
         histories.append(fit(net, faces.flat, **settings))
     return together(histories)
-
-
-def measure(model, faces, others, strangers):
-    """Squared errors a patch: of other patches of the people met, and of strangers."""
-    return {
-        f"{name}, {who}": reconstruction_error(x.flat, net.decode(net.encode(x.flat)))
-        for name, net in model.items()
-        for who, x in (("people met", others), ("strangers", strangers))
-    }

@@ -1,0 +1,33 @@
+"""Face patches, 625-2000-1000-500-30 end to end, each patch beside its mirror image: what it leaves of strangers. Ten minutes."""
+
+import torch
+from torch import nn
+
+from repgen.autoencoder import Autoencoder
+from repgen.metrics import reconstruction_error
+from repgen.recipes.gan_ring_seeds import together
+from repgen.recipes.strangers_faces import SIZES, data
+from repgen.train import fit, warmup_cosine
+
+__all__ = ["WEIGHTS", "build", "data", "measure", "train"]
+WEIGHTS = False
+PASSES = (1, 2, 4)  # through twice as many patches as there are in strangers-faces
+
+
+def build():
+    return nn.ModuleDict({f"{n} passes": Autoencoder(SIZES, nn.ELU, output=nn.Identity) for n in PASSES})
+
+
+def train(model, faces, others, strangers, **options):
+    both = torch.cat([faces.x, faces.x.flip(3)]).flatten(1)
+    settings = {"batch_size": 128, "lr": 1e-3, "schedule": warmup_cosine(), "amp": "auto"} | options
+    return together([fit(model[f"{n} passes"], both, **{"epochs": n} | settings) for n in PASSES])
+
+
+def measure(model, faces, others, strangers):
+    """Squared errors a patch: of other patches of the people met, and of strangers."""
+    return {
+        f"{name}, {who}": reconstruction_error(x.flat, net.decode(net.encode(x.flat)))
+        for name, net in model.items()
+        for who, x in (("people met", others), ("strangers", strangers))
+    }
