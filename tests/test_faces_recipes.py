@@ -7,6 +7,7 @@ from repgen import toys
 from repgen.data import Data
 from repgen.recipes import deep_ae_pretrained_faces as then
 from repgen.recipes import strangers_faces as now
+from repgen.recipes.mirrored_faces import with_mirror_images
 
 
 @pytest.fixture
@@ -68,10 +69,10 @@ def test_both_nets_of_2006_begin_at_the_same_machines(painted, monkeypatch):
     data = now.data("cpu")
     model = then.build()
     then.train(model, *data, seed=0, progress=False)
-    whole, masked = (begun[model[name]] for name in ("whole", "masked"))
-    assert all(torch.equal(whole[name], masked[name]) for name in whole)
-    torch.manual_seed(0)
-    x = torch.ones(200, 625)
-    assert torch.equal(model["whole"].corrupt(x), x)
-    damaged = model["masked"].corrupt(x)
-    assert damaged.unique().tolist() == [0.0, 1.25] and (damaged == 0).float().mean() == pytest.approx(0.2, abs=0.01)
+    alone, mirrored = (begun[model[name]] for name in ("alone", "mirrored"))
+    assert all(torch.equal(alone[name], mirrored[name]) for name in alone)
+
+
+def test_each_patch_and_its_mirror_image():
+    x = torch.arange(12.0).view(2, 1, 2, 3)
+    assert with_mirror_images(x)[[0, 2]].tolist() == [[0, 1, 2, 3, 4, 5], [2, 1, 0, 5, 4, 3]]

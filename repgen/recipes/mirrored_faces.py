@@ -18,8 +18,13 @@ def build():
     return nn.ModuleDict({f"{n} passes": Autoencoder(SIZES, nn.ELU, output=nn.Identity) for n in PASSES})
 
 
+def with_mirror_images(x):
+    """Pictures (N, 1, H, W) and their mirror images, (2 N, H W)."""
+    return torch.cat([x, x.flip(3)]).flatten(1)
+
+
 def train(model, faces, others, strangers, **options):
-    both = torch.cat([faces.x, faces.x.flip(3)]).flatten(1)
+    both = with_mirror_images(faces.x)
     settings = {"batch_size": 128, "lr": 1e-3, "schedule": warmup_cosine(), "amp": "auto"} | options
     return together([fit(model[f"{n} passes"], both, **{"epochs": n} | settings) for n in PASSES])
 
