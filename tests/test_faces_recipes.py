@@ -6,6 +6,7 @@ import torch
 from repgen import toys
 from repgen.data import Data
 from repgen.recipes import deep_ae_pretrained_faces as then
+from repgen.recipes import mirrored_faces as mirrored
 from repgen.recipes import strangers_faces as now
 from repgen.recipes.mirrored_faces import with_mirror_images
 
@@ -69,10 +70,27 @@ def test_both_nets_of_2006_begin_at_the_same_machines(painted, monkeypatch):
     data = now.data("cpu")
     model = then.build()
     then.train(model, *data, seed=0, progress=False)
-    alone, mirrored = (begun[model[name]] for name in ("alone", "mirrored"))
-    assert all(torch.equal(alone[name], mirrored[name]) for name in alone)
+    alone, both = (begun[model[name]] for name in ("alone", "mirrored"))
+    assert all(torch.equal(alone[name], both[name]) for name in alone)
 
 
 def test_each_patch_and_its_mirror_image():
     x = torch.arange(12.0).view(2, 1, 2, 3)
     assert with_mirror_images(x)[[0, 2]].tolist() == [[0, 1, 2, 3, 4, 5], [2, 1, 0, 5, 4, 3]]
+
+
+def test_a_run_of_several_nets_goes_on_where_it_stopped(painted, monkeypatch, tmp_path):
+    """Each net has a checkpoint of its own: a run that is called again finds all of them trained."""
+    monkeypatch.setattr(mirrored, "SIZES", (625, 8, 3))
+    torch.manual_seed(0)
+    first, data = mirrored.build(), now.data("cpu")
+    begun = mirrored.build()
+    begun.load_state_dict(first.state_dict())
+    options = {"seed": 0, "progress": False, "checkpoint": tmp_path / "run.pt"}
+    history = mirrored.train(first, *data, **options)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"run-{n}-passes.pt" for n in (1, 2, 4)]
+    steps = []
+    monkeypatch.setattr(torch.optim.Adam, "step", lambda *_, **__: steps.append(1))
+    again = mirrored.train(begun, *data, **options)
+    assert not steps and again.epochs == history.epochs == 7
+    assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), begun.state_dict().values()))

@@ -6,7 +6,7 @@ from repgen.autoencoder import Autoencoder
 from repgen.pretraining import pretrain, unroll
 from repgen.rbm import RBM
 from repgen.recipes.dbn_mnist import falling
-from repgen.recipes.gan_ring_seeds import together
+from repgen.recipes.gan_ring_seeds import part, together
 from repgen.recipes.mirrored_faces import measure, with_mirror_images
 from repgen.recipes.strangers_faces import SIZES, data
 from repgen.train import fit, warmup_cosine
@@ -38,5 +38,5 @@ def train(model, faces, others, strangers, **options):
     histories = []
     for name, x, epochs in (("alone", faces.flat, 12), ("mirrored", with_mirror_images(faces.x), 6)):
         model[name].load_state_dict(begun)
-        histories.append(fit(model[name], x, **settings | {"epochs": epochs} | options))
+        histories.append(fit(model[name], x, **settings | {"epochs": epochs} | part(options, name)))
     return together(histories)

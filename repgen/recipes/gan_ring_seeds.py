@@ -1,6 +1,7 @@
 """Modes found on the ring of 8 and the grid of 25, by ten nets each of a naive GAN and of one with a cure. Ten minutes."""
 
 import math
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -92,6 +93,14 @@ def quieter(model, noise, schedule):
 def together(histories):
     """Several trainings as one entry of the record."""
     return histories[-1]._replace(epochs=sum(h.epochs for h in histories), seconds=sum(h.seconds for h in histories))
+
+
+def part(options, name):
+    """The options of one training among several: its checkpoint is a file of its own, beside the one that was named."""
+    if options.get("checkpoint") is None:
+        return options
+    path = Path(options["checkpoint"])
+    return options | {"checkpoint": path.with_name(f"{path.stem}-{name.replace(' ', '-')}{path.suffix}")}
 
 
 def data(device):

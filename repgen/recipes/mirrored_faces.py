@@ -5,7 +5,7 @@ from torch import nn
 
 from repgen.autoencoder import Autoencoder
 from repgen.metrics import reconstruction_error
-from repgen.recipes.gan_ring_seeds import together
+from repgen.recipes.gan_ring_seeds import part, together
 from repgen.recipes.strangers_faces import SIZES, data
 from repgen.train import fit, warmup_cosine
 
@@ -25,8 +25,9 @@ def with_mirror_images(x):
 
 def train(model, faces, others, strangers, **options):
     both = with_mirror_images(faces.x)
-    settings = {"batch_size": 128, "lr": 1e-3, "schedule": warmup_cosine(), "amp": "auto"} | options
-    return together([fit(model[f"{n} passes"], both, **{"epochs": n} | settings) for n in PASSES])
+    settings = {"batch_size": 128, "lr": 1e-3, "schedule": warmup_cosine(), "amp": "auto"}
+    courses = {f"{n} passes": n for n in PASSES}
+    return together([fit(model[name], both, **settings | {"epochs": n} | part(options, name)) for name, n in courses.items()])
 
 
 def measure(model, faces, others, strangers):

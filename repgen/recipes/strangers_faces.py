@@ -8,7 +8,7 @@ from repgen.autoencoder import Autoencoder
 from repgen.data import load
 from repgen.metrics import reconstruction_error
 from repgen.pca import PCA
-from repgen.recipes.gan_ring_seeds import together
+from repgen.recipes.gan_ring_seeds import part, together
 from repgen.train import fit, warmup_cosine
 
 WEIGHTS = False
@@ -36,10 +36,10 @@ def fewer(faces, people, n):
 
 
 def train(model, faces, others, strangers, **options):
-    settings = {"batch_size": 128, "lr": 1e-3, "schedule": warmup_cosine(), "amp": "auto"} | options
-    histories = [fit(model[f"{n} passes"], faces.flat, **{"epochs": n} | settings) for n in PASSES]
-    for n in FEWER:
-        histories.append(fit(model[f"{n} people"], fewer(faces, n, len(faces.x))[0], **{"epochs": 4} | settings))
+    settings = {"batch_size": 128, "lr": 1e-3, "schedule": warmup_cosine(), "amp": "auto"}
+    courses = [(f"{n} passes", faces.flat, n) for n in PASSES]
+    courses += [(f"{n} people", fewer(faces, n, len(faces.x))[0], 4) for n in FEWER]
+    histories = [fit(model[name], x, **settings | {"epochs": n} | part(options, name)) for name, x, n in courses]
     return together(histories)
 
 
