@@ -81,10 +81,6 @@ class RBM(nn.Module):
         """What the hidden units sum, (N, D) -> (N, H): (v - m) W + c."""
         return torch.addmm(self.hidden_bias, v - self.visible_offset, self.weight)
 
-    def _hidden(self, centred: Tensor) -> Tensor:
-        """E[h|v], (N, H), from v - m."""
-        return _mean(torch.addmm(self.hidden_bias, centred, self.weight), self.hidden)
-
     def visible_input(self, h: Tensor) -> Tensor:
         """What the visible units sum, (N, H) -> (N, D): (h - l) W^T + b."""
         return torch.addmm(self.visible_bias, h - self.hidden_offset, self.weight.T)
@@ -155,15 +151,16 @@ class RBM(nn.Module):
     def loss(self, x: Tensor, generator: torch.Generator | None = None) -> ContrastiveDivergence | Tensor:
         """The batch mean of E(v, <h>) over data less that over the chains' ends, <h> = E[h|v] held constant.
 
-        The energy is linear in W, b and c, so that the gap is their product with the difference of
-        two statistics, and the difference is its gradient: -<v h>_data + <v h>_chain for W (Hinton
-        2002, eq. 5). Its value measures nothing. Both statistics stay in float32 under autocast:
-        their difference is small.
+        Of its terms those count that W, b and c are in. It is linear in them, so that its gradient is
+        the difference of two statistics, -<v h>_data + <v h>_chain for W (Hinton 2002, eq. 5), and is
+        given to them as such. Its value measures nothing. Both statistics stay in float32 under
+        autocast: their difference is small.
         """
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
             v = self.drawn(pixels(x, self.n_visible), generator)
             centred = v - self.visible_offset
-            h = self._hidden(centred)
+            total = torch.addmm(self.hidden_bias, centred, self.weight)
+            h = _mean(total, self.hidden)
             if self.chains is not None:
                 end = self.gibbs(self.chains, self.k, generator)
                 if self.training:
@@ -173,12 +170,13 @@ class RBM(nn.Module):
                 end = seen if self.mean_visible and self.k == 1 else self.draw_visible(seen, generator)
                 end = self.gibbs(end, self.k - 1, generator)
             centred_end = end - self.visible_offset
-            h_end = self._hidden(centred_end)
-            dW = centred_end.T @ (h_end - self.hidden_offset)  # (D, H)
-            dW.addmm_(centred.T, h - self.hidden_offset, alpha=-1 / len(v), beta=1 / len(end))
+            total_end = torch.addmm(self.hidden_bias, centred_end, self.weight)
+            h_end = _mean(total_end, self.hidden)
+            near, far = h - self.hidden_offset, h_end - self.hidden_offset
+            dW = (centred_end.T @ far).addmm_(centred.T, near, alpha=-1 / len(v), beta=1 / len(end))  # (D, H)
             db, dc = end.mean(0) - v.mean(0), h_end.mean(0) - h.mean(0)
-        pairs = (self.weight, dW), (self.visible_bias, db), (self.hidden_bias, dc)
-        gap = sum(_Pull.apply(parameter, difference) for parameter, difference in pairs)
+            gap = (total_end * far).sum() / len(end) - (total * near).sum() / len(v) + self.visible_bias @ db
+        gap = _Known.apply(gap, (dW, db, dc), self.weight, self.visible_bias, self.hidden_bias)
         if self.chains is not None:
             return gap
         return ContrastiveDivergence(gap, F.mse_loss(seen, v, reduction="sum") / len(v))
@@ -188,19 +186,18 @@ class RBM(nn.Module):
         return flip(x, generator) if self.binarise else x
 
 
-class _Pull(torch.autograd.Function):
-    """sum_ij W_ij S_ij for a constant S, which becomes the gradient as it is: autograd would make a copy of it."""
+class _Known(torch.autograd.Function):
+    """A value whose gradient with respect to some parameters is known, and is theirs without a copy."""
 
     @staticmethod
-    def forward(ctx, parameter: Tensor, statistic: Tensor) -> Tensor:
-        ctx.save_for_backward(statistic)
-        return parameter.flatten().dot(statistic.flatten())
+    def forward(ctx, value: Tensor, gradients: tuple[Tensor, ...], *parameters: Tensor) -> Tensor:
+        ctx.save_for_backward(*gradients)
+        return value.clone()
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
-        (statistic,) = ctx.saved_tensors
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         one = grad.device.type == "cpu" and grad == 1  # on a GPU to look would be to wait
-        return statistic if one else grad * statistic, None
+        return None, None, *(known if one else grad * known for known in ctx.saved_tensors)
 
 
 def flip(p: Tensor, generator: torch.Generator | None = None) -> Tensor:

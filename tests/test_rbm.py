@@ -123,6 +123,17 @@ def test_its_gradient_is_that_of_the_free_energies_difference(units, k):
     torch.testing.assert_close(mine[0], by_hand, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("centred", [False, True])
+def test_its_value_is_the_gap_of_mean_energies(centred):
+    rbm = machine()
+    if centred:
+        rbm.centre_on(torch.linspace(0.2, 0.7, 5, dtype=torch.float64))
+    x = flip(torch.full((20, 5), 0.4, dtype=torch.float64), torch.Generator().manual_seed(1))
+    end = rbm.gibbs(x, 1, torch.Generator().manual_seed(2))
+    energy = [rbm.energy(v, rbm.encode(v)).mean() for v in (x, end)]
+    torch.testing.assert_close(rbm.loss(x, torch.Generator().manual_seed(2)).energy_gap, energy[0] - energy[1])
+
+
 def test_its_gradient_scales_with_the_share_of_a_process():
     rbm = machine()
     x = flip(torch.full((20, 5), 0.4, dtype=torch.float64), torch.Generator().manual_seed(1))
