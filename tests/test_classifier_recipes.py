@@ -1,0 +1,56 @@
+"""The recipes of the classifiers: three beginnings, one training."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from repgen.data import Data
+from repgen.denoising import DenoisingAutoencoder
+from repgen.rbm import RBM
+from repgen.recipes import dbn_classifier_mnist as dbn
+from repgen.recipes import logistic_classifier_mnist as control
+from repgen.recipes import sda_classifier_mnist as sda
+
+INNER = list(pairwise(dbn.SIZES[:-1]))
+
+
+@pytest.fixture
+def begun(monkeypatch):
+    """By recipe: the net as it is when its training begins, what is asked of ``fit``, and the layers that it was begun at."""
+    stacks = {
+        "dbn": [RBM(*size) for size in INNER],
+        "sda": [DenoisingAutoencoder(size, corrupt=lambda x, generator=None: x) for size in INNER],
+    }
+    found = {}
+    for name, recipe in (("dbn", dbn), ("sda", sda), ("control", control)):
+        monkeypatch.setattr(dbn, "fit", lambda model, data, **asked: found.setdefault(name, (model, asked, stacks.get(name))))
+        stack = lambda digits, **own: stacks[name]  # noqa: E731
+        digits = Data(torch.rand(20, 1, 28, 28), torch.arange(20) % 10, "mnist", "here")
+        torch.manual_seed(0)
+        if name == "dbn":
+            dbn.train(dbn.build(), digits, None, layers=stack, seed=3)
+        else:
+            monkeypatch.setattr(recipe, "layers", stack, raising=False)
+            recipe.train(recipe.build(), digits, None, seed=3)
+    return found
+
+
+def test_one_training(begun):
+    assert len(begun) == 3
+    asked = [asked for _, asked, _ in begun.values()]
+    schedules = [options.pop("schedule") for options in asked]
+    assert asked[0] == asked[1] == asked[2] and asked[0]["seed"] == 3
+    assert len({tuple(schedule(f / 7) for f in range(8)) for schedule in schedules}) == 1
+    for net, _, _ in begun.values():
+        assert not net.linear[-1].weight.any()
+
+
+def test_three_beginnings(begun):
+    for name, first in (("dbn", lambda rbm: rbm.as_linear()[0]), ("sda", lambda net: net.encoder[0])):
+        net, _, layers = begun[name]
+        for linear, layer in zip(net.linear, layers):
+            assert torch.equal(linear.weight, first(layer).weight) and torch.equal(linear.bias, first(layer).bias)
+    for linear, (a, b) in zip(begun["control"][0].linear, INNER):
+        bound = 4 * (6 / (a + b)) ** 0.5  # Glorot & Bengio (2010), eq. 16, for logistic units
+        assert 0.99 * bound < linear.weight.abs().max() <= bound and not linear.bias.any()
