@@ -1,6 +1,7 @@
-"""What every page loads: MathJax from the book's own folder, and no second copy of the icons."""
+"""What every page loads: MathJax from the book's own folder, no second copy of the icons, and no index that it does not search."""
 
 import importlib.util
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,9 @@ PARTS = [
 ]  # fmt: skip
 # The theme brings its icons twice, as fonts and as a script of 1.5 MB. The fonts are enough.
 ICONS = "scripts/fontawesome.js"
+
+# For searching as one types, which is switched off, the theme has every page load the index of the whole book.
+SEARCH = re.compile(rb'\s*<script src="[^"]*(searchtools|language_data|searchindex)\.js[^"]*"></script>')
 
 
 def mathjax():
@@ -28,6 +32,10 @@ def copy(app, exception):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
     (static / ICONS).write_text("// The icons come from fonts.\n")
+    for page in set(Path(app.outdir).rglob("*.html")) - {Path(app.outdir) / "search.html"}:
+        text = page.read_bytes()
+        if SEARCH.search(text):
+            page.write_bytes(SEARCH.sub(b"", text))
 
 
 def setup(app):
