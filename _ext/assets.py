@@ -32,6 +32,11 @@ def copy(app, exception):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
     (static / ICONS).write_text("// The icons come from fonts.\n")
+
+
+def forget_search(app, exception):
+    if exception is not None or app.builder.format != "html":
+        return
     for page in set(Path(app.outdir).rglob("*.html")) - {Path(app.outdir) / "search.html"}:
         text = page.read_bytes()
         if SEARCH.search(text):
@@ -41,4 +46,5 @@ def copy(app, exception):
 def setup(app):
     app.connect("config-inited", lambda app, config: setattr(config, "mathjax_path", "mathjax/tex-chtml.js"))
     app.connect("build-finished", copy)
+    app.connect("build-finished", forget_search)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -250,6 +250,7 @@ def main() -> None:
     rows = compare(f"PCA, 30 components of {n:,} x 784", "repgen.PCA", pca, n, 3 * args.rounds, device, asked)
 
     pixels = images.view(-1, 28, 28).mul(255).round().byte().numpy()
+
     def vae(**options) -> None:
         fit(VAE((784, 400, 20), nn.ReLU).to(device), x, epochs=1, batch_size=BATCH, **options)
 

@@ -9,6 +9,7 @@ from repgen.recipes import deep_ae_pretrained_faces as then
 from repgen.recipes import mirrored_faces as mirrored
 from repgen.recipes import strangers_faces as now
 from repgen.recipes.mirrored_faces import with_mirror_images
+from repgen.train import History
 
 
 @pytest.fixture
@@ -24,7 +25,9 @@ def painted(monkeypatch):
         return Data(x, None, name, "painted")
 
     monkeypatch.setattr(now, "load", load)
-    return load
+    now.scaling.cache_clear()  # of other patches
+    yield load
+    now.scaling.cache_clear()
 
 
 def whose(x, load):
@@ -64,7 +67,7 @@ def test_both_nets_of_2006_begin_at_the_same_machines(painted, monkeypatch):
 
     def fit(net, x, **options):
         begun[net] = {name: value.clone() for name, value in net.state_dict().items()}
-        return then.pretrain.__globals__["History"]({}, {}, 1, 0.0, "finished")
+        return History({}, {}, 1, 0.0, "finished")
 
     monkeypatch.setattr(then, "fit", fit)
     data = now.data("cpu")

@@ -4,9 +4,8 @@ import torch
 from torch import nn
 
 from repgen.autoencoder import Autoencoder
-from repgen.metrics import reconstruction_error
 from repgen.recipes.gan_ring_seeds import part, together
-from repgen.recipes.strangers_faces import SIZES, data
+from repgen.recipes.strangers_faces import SIZES, data, left
 from repgen.train import fit, warmup_cosine
 
 __all__ = ["WEIGHTS", "build", "data", "measure", "train"]
@@ -32,8 +31,7 @@ def train(model, faces, others, strangers, **options):
 
 def measure(model, faces, others, strangers):
     """Squared errors a patch: of other patches of the people met, and of strangers."""
-    return {
-        f"{name}, {who}": reconstruction_error(x.flat, net.decode(net.encode(x.flat)))
-        for name, net in model.items()
-        for who, x in (("people met", others), ("strangers", strangers))
-    }
+    found = {}
+    for name, net in model.items():
+        found |= left(name, net, others.flat, strangers.flat)
+    return found
