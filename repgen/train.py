@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from repgen import parallel
+from repgen import denormals, parallel
 from repgen.borrowed import Interrupt, borrowed, seed_torch, seeded
 from repgen.checkpoint import Checkpoint, CheckpointError, fingerprint
 from repgen.data import check
@@ -165,6 +165,8 @@ def fit(
                         losses = seat.losses(batch, generator, seat.loss)
                         ledger.add(seat, step, losses, weight, len(rows), interrupt.asked)
                         seat.step(losses[0], weight)
+                        if device.type == "cpu" and (done + step) % denormals.EVERY == 0:
+                            denormals.forget(seat.optimizer)
                     if ledger.stop or (interrupt.asked and world == 1):
                         ledger.close(step + 1, True)
                         raise _stopped(history, f"epoch {epoch}, step {step + 1} of {steps}", checkpoint)
