@@ -62,19 +62,31 @@ def test_what_is_measured_on_whom(painted):
     assert found["PCA, people met"] < 1e-3  # a grey has one dimension
 
 
-def test_both_nets_of_2006_begin_at_the_same_machines(painted, monkeypatch):
-    begun = {}
+def test_the_nets_of_2006_begin_and_go_on_as_they_are_named(painted, monkeypatch):
+    """Two of the three begin at the same machines; machines and nets make as many steps with mirror images as without."""
+    machines, begun = [], {}
 
-    def fit(net, x, **options):
-        begun[net] = {name: value.clone() for name, value in net.state_dict().items()}
+    def pretrain(stack, x, each, **settings):
+        machines.append((len(x), each[0]["epochs"], settings["epochs"]))
+
+    def fit(net, x, *, epochs, **options):
+        begun[net] = len(x), epochs, {name: value.clone() for name, value in net.state_dict().items()}
         return History({}, {}, 1, 0.0, "finished")
 
+    monkeypatch.setattr(then, "pretrain", pretrain)
     monkeypatch.setattr(then, "fit", fit)
-    data = now.data("cpu")
+    faces, *rest = now.data("cpu")
     model = then.build()
-    then.train(model, *data, seed=0, progress=False)
-    alone, both = (begun[model[name]] for name in ("alone", "mirrored"))
-    assert all(torch.equal(alone[name], both[name]) for name in alone)
+    then.train(model, faces, *rest, seed=0, progress=False)
+    (n, passes, above), (n_both, passes_both, above_both) = machines
+    assert (n, n_both) == (len(faces.x), 2 * len(faces.x))
+    assert (n * passes, n * above) == (n_both * passes_both, n_both * above_both)
+    seen = {name: begun[model[name]] for name in then.WAYS}
+    assert [count for count, *_ in seen.values()] == [n, n_both, n_both]
+    assert len({count * epochs for count, epochs, _ in seen.values()}) == 1
+    alone, mirrored_later, throughout = (weights for *_, weights in seen.values())
+    assert all(torch.equal(alone[name], mirrored_later[name]) for name in alone)
+    assert not torch.equal(alone["encoder.0.weight"], throughout["encoder.0.weight"])
 
 
 def test_each_patch_and_its_mirror_image():
