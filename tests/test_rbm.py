@@ -3,6 +3,7 @@
 import math
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from sklearn.neural_network import BernoulliRBM
@@ -272,6 +273,14 @@ def test_what_cannot_be_counted_or_annealed_is_refused():
         annealed_log_partition(RBM(4, 3), runs=0)
     with pytest.raises(ValueError, match="images of 5 pixels"):
         machine().encode(torch.zeros(2, 6, dtype=torch.float64))
+
+
+def test_many_flips_are_the_uniform_draws_of_numpys_generator():
+    p = torch.rand(101, 101, generator=torch.Generator().manual_seed(0))  # an odd number of them
+    g = torch.Generator().manual_seed(5)
+    seed = torch.randint(2**63 - 1, (), generator=torch.Generator().manual_seed(5)).item()
+    u = np.random.Generator(np.random.SFC64(seed)).random(p.shape, dtype=np.float32)
+    assert torch.equal(flip(p, g), (torch.from_numpy(u) < p).float())
 
 
 @pytest.mark.parametrize("shape", [(30, 300), (200, 100)], ids=["few", "many"])
