@@ -1,4 +1,4 @@
-"""Face patches, 625-2000-1000-500-30 end to end: what it leaves of strangers, by passes and by people met. A quarter of an hour."""
+"""Face patches, 625-2000-1000-500-30 end to end: what it leaves of strangers, by passes and by people met. Half an hour on one core."""
 
 from functools import cache
 
