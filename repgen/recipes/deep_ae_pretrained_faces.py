@@ -1,4 +1,4 @@
-"""Face patches, 625-2000-1000-500-30 as in 2006: RBMs, unrolled, fine-tuned, without and with mirror images. A quarter of an hour."""
+"""Face patches, 625-2000-1000-500-30 as in 2006: RBMs, unrolled, fine-tuned, without and with mirror images. Half an hour on one core."""
 
 from torch import nn
 
