@@ -34,7 +34,7 @@ from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from torch import nn
 
-from repgen import GAN, PCA, RBM, VAE, fit, load
+from repgen import GAN, PCA, RBM, VAE, fit, load_data
 from repgen.dcgan import discriminator, generator
 from repgen.zoo import machine
 
@@ -213,7 +213,7 @@ def compare_both(work: str, ours: tuple[str, str], contenders: dict, images: int
 
 def pictures() -> tuple[torch.Tensor, str]:
     """MNIST's training images (60000, 784), or noise of the same shape."""
-    mnist = load("mnist")
+    mnist = load_data("mnist")
     if mnist.stand_in:
         return torch.rand(60_000, 784, generator=torch.Generator().manual_seed(0)), "random pixels, as MNIST is not here"
     return mnist.flat, "MNIST"

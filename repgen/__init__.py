@@ -2,12 +2,12 @@
 
 from repgen.autoencoder import Autoencoder, LinearAutoencoder
 from repgen.claims import ClaimError, claim
-from repgen.data import Data, DataError, load
+from repgen.datasets import Data, DataError, load_data
 from repgen.denoising import DenoisingAutoencoder
 from repgen.gan import GAN
 from repgen.pca import PCA
 from repgen.rbm import RBM
-from repgen.session import setup
+from repgen.notebook import setup
 from repgen.train import CheckpointError, History, Player, TrainingDiverged, cosine, fit, warmup_cosine
 from repgen.vae import IWAE, VAE
 
@@ -31,7 +31,7 @@ __all__ = [
     "claim",
     "cosine",
     "fit",
-    "load",
+    "load_data",
     "setup",
     "warmup_cosine",
 ]

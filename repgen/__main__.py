@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 import repgen
-from repgen import data, parallel, zoo
+from repgen import datasets, zoo
+from repgen.training import distributed
 from repgen.train import CheckpointError, TrainingDiverged
 
 ABOUT = "repgen: learned representations and generative models, the package behind the book."
@@ -33,10 +34,10 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
     train = commands.add_parser("train", help="train a model of the zoo by its recipe and put it on record", description=(
-        "Trains a model by its recipe (a file of repgen/recipes) and writes NAME.safetensors and NAME.json. "
+        "Trains a model by its recipe (a file of repgen/zoo/recipes) and writes NAME.safetensors and NAME.json. "
         "What is not given here is as in the recipe."
     ))  # fmt: skip
-    train.add_argument("name", metavar="NAME", help="one of: " + ", ".join(zoo.known()))
+    train.add_argument("name", metavar="NAME", help="one of: " + ", ".join(zoo.recipe_names()))
     train.add_argument("--epochs", type=int, help="passes through the data")
     train.add_argument("--batch-size", type=int, help="examples a step, over all processes together")
     train.add_argument("--lr", type=float, help="learning rate")
@@ -72,21 +73,21 @@ def train(args: argparse.Namespace) -> None:
     options |= {key: value for key in ("amp", "compile") if (value := getattr(args, key))}
     if args.restart:
         options["resume"] = False
-    device = parallel.start(args.device)
+    device = distributed.init_distributed(args.device)
     try:
         if args.repeat is not None:
-            record = zoo.repeat(args.name, args.repeat, folder=args.out, device=device, progress=not args.quiet, **options)
-            if parallel.rank_and_world()[0] == 0:
+            record = zoo.repeat_recipe(args.name, args.repeat, folder=args.out, device=device, progress=not args.quiet, **options)
+            if distributed.rank_and_world_size()[0] == 0:
                 print(f"{args.name}, seed {args.repeat}: {_metrics(record['repeats'][str(args.repeat)]['metrics'])}")
             return
-        record = zoo.train(
+        record = zoo.train_recipe(
             args.name, folder=args.out, device=device, seed=args.seed, force=args.force,
             progress=not args.quiet, **options,
         )  # fmt: skip
-        if parallel.rank_and_world()[0] == 0:
+        if distributed.rank_and_world_size()[0] == 0:
             print(f"{args.out / args.name}{'.safetensors' if record['sha256'] else '.json'}: {summary(record)}")
     finally:
-        parallel.stop()
+        distributed.shutdown()
 
 
 def summary(record: dict) -> str:
@@ -104,22 +105,22 @@ def show_zoo(args: argparse.Namespace) -> None:
         print(json.dumps(zoo.record(args.name, args.folder), indent=1))
         return
     trained = zoo.names(args.folder)
-    for name in sorted({*zoo.known(), *trained}):
+    for name in sorted({*zoo.recipe_names(), *trained}):
         print(f"{name}\n    {summary(zoo.record(name, args.folder)) if name in trained else 'not trained here'}")
 
 
 def show_data(args: argparse.Namespace) -> None:
     if args.action == "fetch":
-        for path in data.fetch(args.name) or [f"{args.name} needs no files"]:
+        for path in datasets.fetch(args.name) or [f"{args.name} needs no files"]:
             print(path)
         return
-    rows = data.status()
+    rows = datasets.status()
     if args.action == "verify":
         here = [row.name for row in rows if row.size]
         for name in [args.name] if args.name else here:
-            print(f"{name}: {len(data.verify(name))} files are as they should be")
+            print(f"{name}: {len(datasets.verify(name))} files are as they should be")
         return
-    print(f"{data.root()}")
+    print(f"{datasets.root()}")
     width = max(len(row.name) for row in rows)
     for row in rows:
         size = f", {row.size / 1e6:.1f} MB" if row.size else ""
@@ -132,7 +133,7 @@ def info(args: argparse.Namespace) -> None:
     machine = zoo.machine(device)
     print(f"repgen {repgen.__version__}, torch {torch.__version__}, Python {platform.python_version()}")
     print(f"{machine['processor']}, {machine['cores']} cores; device: {machine['device']}")
-    print(f"data: {data.root()}\nzoo:  {zoo.FOLDER}")
+    print(f"data: {datasets.root()}\nzoo:  {zoo.FOLDER}")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,19 +14,19 @@ from repgen.losses import bernoulli_nll, squared_error
 class LinearAutoencoder(nn.Module):
     """One linear layer into the code and one back (Bourlard & Kamp 1988; Baldi & Hornik 1989).
 
-    ``n_visible`` pixels become ``n_code`` numbers, z = V x + c, and x' = W z + b. Trained on
+    ``n_visible`` pixels become ``latent_dim`` numbers, z = V x + c, and x' = W z + b. Trained on
     squared error it reaches the subspace of PCA and PCA's error, but not its axes: for every
     invertible A, the codes A z and the weights W A^-1 give the same images. Its loss has no other
     minima, only saddle points, which is why gradient descent finds it (Baldi & Hornik 1989).
     Without biases it is PCA of uncentred data.
     """
 
-    def __init__(self, n_visible: int, n_code: int, bias: bool = True):
+    def __init__(self, n_visible: int, latent_dim: int, bias: bool = True):
         super().__init__()
-        if n_visible < 1 or n_code < 1:
-            raise ValueError(f"n_visible and n_code must be at least 1, got {n_visible} and {n_code}")
-        self.encoder = nn.Linear(n_visible, n_code, bias)
-        self.decoder = nn.Linear(n_code, n_visible, bias)
+        if n_visible < 1 or latent_dim < 1:
+            raise ValueError(f"n_visible and latent_dim must be at least 1, got {n_visible} and {latent_dim}")
+        self.encoder = nn.Linear(n_visible, latent_dim, bias)
+        self.decoder = nn.Linear(latent_dim, n_visible, bias)
 
     def encode(self, x: Tensor) -> Tensor:
         """Codes (N, K) of images x (N, D) or (N, C, H, W)."""
@@ -88,7 +88,7 @@ class Autoencoder(nn.Module):
                 "regularise it and say overcomplete=True, or make it smaller",
                 stacklevel=2,
             )
-        self.n_visible, self.n_code, self.reconstruction = sizes[0], sizes[-1], reconstruction
+        self.n_visible, self.latent_dim, self.reconstruction = sizes[0], sizes[-1], reconstruction
         down = [nn.Linear(a, b) for a, b in pairwise(sizes)]
         up = [Transposed(layer) if tied else nn.Linear(layer.out_features, layer.in_features) for layer in reversed(down)]
         self.encoder = _stack(down, activation, code)  # (N, D) -> (N, K)
@@ -100,8 +100,8 @@ class Autoencoder(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Images (N, D) of codes z (N, K)."""
-        if z.ndim != 2 or z.shape[1] != self.n_code:
-            raise ValueError(f"expected codes (N, {self.n_code}), got shape {tuple(z.shape)}")
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(f"expected codes (N, {self.latent_dim}), got shape {tuple(z.shape)}")
         return self.decoder(z)
 
     def reconstruction_loss(self, x: Tensor, z: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ class Classifier(nn.Module):
     ``dropout`` is the share of each hidden layer, ``visible_dropout`` that of the pixels, switched
     off in a training step (Srivastava et al. 2014); ``batch_norm`` normalises each hidden layer's
     sums over the batch (Ioffe & Szegedy 2015). ``linear`` lists the layers that have weights, from
-    the pixels up: ``repgen.pretraining.begin(net.linear, layers)`` starts them at what greedy
+    the pixels up: ``repgen.pretraining.initialize_from(net.linear, layers)`` starts them at what greedy
     layers learned. Raises ValueError for sizes that make no classifier.
     """
 

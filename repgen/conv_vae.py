@@ -15,7 +15,7 @@ class ConvVAE(VAE):
 
     Pictures (N, 1, size, size), or as rows (N, size^2). The encoder has a convolution of stride 2
     for each number in ``channels``, then one linear layer to the means and log-variances of
-    ``n_code`` latents; the decoder is its mirror image in transposed convolutions (Dumoulin &
+    ``latent_dim`` latents; the decoder is its mirror image in transposed convolutions (Dumoulin &
     Visin 2016), ending in a sigmoid. Kernels are 4 x 4, a multiple of the stride, so that every
     output pixel is covered equally often and no chequerboard is built in (Odena et al. 2016).
     ``likelihood``, ``noise`` and ``beta`` as in ``VAE``. Raises ValueError where ``size`` cannot
@@ -26,7 +26,7 @@ class ConvVAE(VAE):
         self,
         size: int = 64,
         channels: Sequence[int] = (8, 16, 32, 64),
-        n_code: int = 32,
+        latent_dim: int = 32,
         activation: type[nn.Module] = nn.ReLU,
         *,
         likelihood: str = "gaussian",
@@ -36,11 +36,11 @@ class ConvVAE(VAE):
         nn.Module.__init__(self)
         channels = tuple(channels)
         side = size >> len(channels)  # of the smallest maps
-        if not channels or min((*channels, n_code)) < 1:
-            raise ValueError(f"channels and n_code count units, such as (16, 32) and 10; got {channels} and {n_code}")
+        if not channels or min((*channels, latent_dim)) < 1:
+            raise ValueError(f"channels and latent_dim count units, such as (16, 32) and 10; got {channels} and {latent_dim}")
         if side < 1 or side << len(channels) != size:
             raise ValueError(f"{len(channels)} layers halve the picture, so size must be a multiple of {2 ** len(channels)}; got {size}")
-        self.n_visible, self.n_code = size * size, n_code
+        self.n_visible, self.latent_dim = size * size, latent_dim
         self._settings(nn.Sigmoid, likelihood, noise, beta, False)
         maps, flat = (channels[-1], side, side), channels[-1] * side * side
         down, up = [], []
@@ -48,10 +48,10 @@ class ConvVAE(VAE):
             down += [nn.Conv2d(a, b, 4, stride=2, padding=1), activation()]
             up = [nn.ConvTranspose2d(b, a, 4, stride=2, padding=1), activation(), *up]
         # (N, size^2) -> (N, 1, size, size) -> (N, C, side, side) -> (N, 2 K)
-        self.encoder = nn.Sequential(nn.Unflatten(1, (1, size, size)), *down, nn.Flatten(), nn.Linear(flat, 2 * n_code))
+        self.encoder = nn.Sequential(nn.Unflatten(1, (1, size, size)), *down, nn.Flatten(), nn.Linear(flat, 2 * latent_dim))
         # (N, K) -> (N, C, side, side) -> (N, 1, size, size) -> (N, size^2)
         up[-1:] = [nn.Flatten(), nn.Sigmoid()]
-        self.decoder = nn.Sequential(nn.Linear(n_code, flat), activation(), nn.Unflatten(1, maps), *up)
+        self.decoder = nn.Sequential(nn.Linear(latent_dim, flat), activation(), nn.Unflatten(1, maps), *up)
 
 
 class PerceptualVAE(ConvVAE):

@@ -19,7 +19,7 @@ class DBN(nn.Module):
     ``sizes`` = (784, 500, 500, 2000) are the layers from the pixels up, ``rbms`` the machines
     between them, each trained on the codes of those below (``repgen.pretraining.pretrain``). With
     ``classes`` the top machine sees, beside its features, one of so many labels. ``options`` go
-    to every RBM: with ``binarise`` each draws what it sees anew in every batch, pixels or hidden units. Raises ValueError where
+    to every RBM: with ``binarize`` each draws what it sees anew in every batch, pixels or hidden units. Raises ValueError where
     there are fewer than two layers.
     """
 

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 
-def generator(size: int = 28, channels: Sequence[int] = (64, 32), n_latent: int = 32) -> nn.Sequential:
-    """Latents (N, n_latent) to pictures (N, 1, size, size) with pixels in [0, 1] (Radford et al. 2016).
+def generator(size: int = 28, channels: Sequence[int] = (64, 32), latent_dim: int = 32) -> nn.Sequential:
+    """Latents (N, latent_dim) to pictures (N, 1, size, size) with pixels in [0, 1] (Radford et al. 2016).
 
     One linear layer to ``channels[0]`` maps of side size / 2^len(channels), rounded up; then one
     transposed convolution of stride 2 for each number in ``channels``, to the next number's maps
@@ -18,15 +18,15 @@ def generator(size: int = 28, channels: Sequence[int] = (64, 32), n_latent: int 
     function: their tanh, moved from [-1, 1] to [0, 1]. Kernels are 4 x 4, so that no chequerboard
     is built in (Odena et al. 2016). Raises ValueError where ``size`` cannot be halved that often.
     """
-    channels, side, frame = framed(size, channels)
-    if n_latent < 1:
-        raise ValueError(f"n_latent is at least 1, got {n_latent}")
+    channels, side, frame = frame_for(size, channels)
+    if latent_dim < 1:
+        raise ValueError(f"latent_dim is at least 1, got {latent_dim}")
     flat = channels[0] * side * side
-    parts = [nn.Linear(n_latent, flat, bias=False), nn.BatchNorm1d(flat), nn.ReLU(), nn.Unflatten(1, (channels[0], side, side))]
+    parts = [nn.Linear(latent_dim, flat, bias=False), nn.BatchNorm1d(flat), nn.ReLU(), nn.Unflatten(1, (channels[0], side, side))]
     for a, b in pairwise(channels):
         parts += [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
     parts += [nn.ConvTranspose2d(channels[-1], 1, 4, stride=2, padding=1 + frame), nn.Sigmoid()]
-    return _begun(nn.Sequential(*parts))
+    return _initialize(nn.Sequential(*parts))
 
 
 def discriminator(size: int = 28, channels: Sequence[int] = (32, 64), slope: float = 0.2) -> nn.Sequential:
@@ -37,14 +37,14 @@ def discriminator(size: int = 28, channels: Sequence[int] = (32, 64), slope: flo
     of zeros where ``size`` is not a multiple of 2^len(channels). Raises ValueError where ``size``
     cannot be halved that often.
     """
-    channels, side, frame = framed(size, channels)
+    channels, side, frame = frame_for(size, channels)
     parts = [nn.Conv2d(1, channels[0], 4, stride=2, padding=1 + frame), nn.LeakyReLU(slope)]
     for a, b in pairwise(channels):
         parts += [nn.Conv2d(a, b, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.LeakyReLU(slope)]
-    return _begun(nn.Sequential(*parts, nn.Flatten(), nn.Linear(channels[-1] * side * side, 1)))
+    return _initialize(nn.Sequential(*parts, nn.Flatten(), nn.Linear(channels[-1] * side * side, 1)))
 
 
-def folded(net: nn.Sequential) -> nn.Sequential:
+def fold_batch_norm(net: nn.Sequential) -> nn.Sequential:
     """A copy of ``net`` for use after training, its batch normalisations made part of the layers before them.
 
     With running means and variances a normalisation is an affine map, and so is the layer before
@@ -63,9 +63,9 @@ def folded(net: nn.Sequential) -> nn.Sequential:
     return nn.Sequential(*parts)
 
 
-def framed(size: int, channels: Sequence[int]) -> tuple[tuple[int, ...], int, int]:
+def frame_for(size: int, channels: Sequence[int]) -> tuple[tuple[int, ...], int, int]:
     """The channels, the side of the smallest maps after a halving for each, rounded up, and the frame that rounding adds."""
-    channels = counted(channels)
+    channels = check_channels(channels)
     halvings = 2 ** len(channels)
     side = -(-size // halvings)  # of the smallest maps, rounded up
     if size < halvings or size % 2:
@@ -73,7 +73,7 @@ def framed(size: int, channels: Sequence[int]) -> tuple[tuple[int, ...], int, in
     return channels, side, (side * halvings - size) // 2
 
 
-def counted(channels: Sequence[int]) -> tuple[int, ...]:
+def check_channels(channels: Sequence[int]) -> tuple[int, ...]:
     """The numbers of maps, a layer or more and at least 1 each; ValueError for others."""
     channels = tuple(channels)
     if not channels or min(channels) < 1:
@@ -81,7 +81,7 @@ def counted(channels: Sequence[int]) -> tuple[int, ...]:
     return channels
 
 
-def _begun(net: nn.Sequential) -> nn.Sequential:
+def _initialize(net: nn.Sequential) -> nn.Sequential:
     """The first weights of Radford et al.: N(0, 0.02^2), scales of the normalisations N(1, 0.02^2), biases 0."""
     for layer in net:
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):

@@ -11,7 +11,7 @@ Corruption = Callable[..., Tensor]  # (x, generator=...) -> damaged x
 
 
 class DenoisingAutoencoder(Autoencoder):
-    """An autoencoder trained to undo `corrupt`, such as ``partial(mask, share=0.3)`` (Vincent et al. 2008).
+    """An autoencoder trained to undo `corrupt`, such as ``partial(mask, p=0.3)`` (Vincent et al. 2008).
 
     ``corrupt(x, generator=...)`` takes images (N, D) and returns damaged ones of the same shape.
     All else is as in Autoencoder; a code larger than the input is no danger here, since a copy

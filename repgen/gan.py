@@ -42,7 +42,7 @@ def hinge(real: Tensor, fake: Tensor) -> Tensor:
     return F.relu(1 - real) + F.relu(1 + fake)
 
 
-def critic(real: Tensor, fake: Tensor) -> Tensor:
+def wasserstein(real: Tensor, fake: Tensor) -> Tensor:
     """a(G(z)) - a(x), (N,): minus Wasserstein's distance, for a critic of slope 1 at most (Arjovsky et al. 2017, eq. 2)."""
     return fake - real
 
@@ -59,14 +59,14 @@ OBJECTIVES = {
     "non-saturating": Objective(discriminator_nll, non_saturating),
     "least squares": Objective(least_squares, lambda fake: (fake - 1).square() / 2),
     "hinge": Objective(hinge, torch.neg),
-    "wasserstein": Objective(critic, torch.neg),
+    "wasserstein": Objective(wasserstein, torch.neg),
 }
 
 
 # --- penalties on the slope of the discriminator
 
 
-def slope(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def gradient_norm(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """|grad_x a(x)|, (N,), through which gradients reach the discriminator's weights. x (N, ...)."""
     x = x.detach().requires_grad_()
     with torch.enable_grad():
@@ -77,12 +77,12 @@ def slope(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 def gradient_penalty(discriminator: Callable, x: Tensor, y: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """(|grad a| - 1)^2, (N,), at random places between x and y (N, ...) (Gulrajani et al. 2017, eq. 3)."""
     t = torch.rand(len(x), *[1] * (x.ndim - 1), generator=generator, dtype=x.dtype, device=x.device)
-    return (slope(discriminator, torch.lerp(x, y, t)) - 1).square()
+    return (gradient_norm(discriminator, torch.lerp(x, y, t)) - 1).square()
 
 
 def r1(discriminator: Callable, x: Tensor) -> Tensor:
     """|grad a(x)|^2, (N,), at the data x (N, ...) (Mescheder et al. 2018, eq. 9, without its factor 1/2)."""
-    return slope(discriminator, x).square()
+    return gradient_norm(discriminator, x).square()
 
 
 # --- the model
@@ -100,16 +100,16 @@ class DiscriminatorLoss(NamedTuple):
 class GAN(nn.Module):
     """A generative adversarial network (Goodfellow et al. 2014).
 
-    ``generator`` takes latents (N, n_latent), drawn from N(0, I), to examples of the data's shape
+    ``generator`` takes latents (N, latent_dim), drawn from N(0, I), to examples of the data's shape
     (N, ...); ``discriminator`` takes those to one logit each, (N,) or (N, 1), positive for "from the
     data". ``objective`` is one of OBJECTIVES. The discriminator takes ``steps`` steps, each on a
-    fresh batch, for one of the generator; ``rates`` are the learning rates of (discriminator,
+    fresh batch, for one of the generator; ``lrs`` are the learning rates of (discriminator,
     generator), None for that given to ``fit`` (two time scales: Heusel et al. 2017). ``smooth`` is
     that of ``discriminator_nll``; ``noise`` the standard deviation of noise added to all that the
     discriminator sees (instance noise: Sonderby et al. 2017; Arjovsky & Bottou 2017); ``penalty``
     "r1" or "gradient", times ``weight``. The discriminator judges ``pack`` examples together, joined
-    along their first axis: (N, ...) becomes (N / pack, pack ...) (Lin et al. 2018). With ``average`` b
-    the model keeps ``averaged``, a second generator whose weights go to b times themselves plus 1 - b
+    along their first axis: (N, ...) becomes (N / pack, pack ...) (Lin et al. 2018). With ``ema_decay`` b
+    the model keeps ``ema``, a second generator whose weights go to b times themselves plus 1 - b
     times the generator's before each batch (Yazici et al. 2019); samples are then its own. Spectral
     normalisation is torch's, on the discriminator's layers. Raises ValueError for settings that make
     no game.
@@ -119,56 +119,56 @@ class GAN(nn.Module):
         self,
         generator: nn.Module,
         discriminator: nn.Module,
-        n_latent: int,
+        latent_dim: int,
         *,
         objective: str = "non-saturating",
         steps: int = 1,
-        rates: tuple[float | None, float | None] = (None, None),
+        lrs: tuple[float | None, float | None] = (None, None),
         smooth: float = 1.0,
         noise: float = 0.0,
         penalty: str | None = None,
         weight: float = 1.0,
         pack: int = 1,
-        average: float = 0.0,
+        ema_decay: float = 0.0,
     ):
         super().__init__()
-        if n_latent < 1 or steps < 1 or pack < 1:
-            raise ValueError(f"n_latent, steps and pack are at least 1, got {n_latent}, {steps} and {pack}")
-        if not 0 <= average < 1:
-            raise ValueError(f"average is a share of at least 0 and below 1, got {average}")
+        if latent_dim < 1 or steps < 1 or pack < 1:
+            raise ValueError(f"latent_dim, steps and pack are at least 1, got {latent_dim}, {steps} and {pack}")
+        if not 0 <= ema_decay < 1:
+            raise ValueError(f"ema_decay is a share of at least 0 and below 1, got {ema_decay}")
         if objective not in OBJECTIVES:
             raise ValueError(f"objective is one of {', '.join(OBJECTIVES)}; got {objective!r}")
         if not 0.5 < smooth <= 1 or (smooth < 1 and OBJECTIVES[objective].discriminator is not discriminator_nll):
             raise ValueError(f"smooth is above 0.5 and at most 1, below 1 only for minimax and non-saturating; got {smooth} for {objective}")
         if penalty not in (None, "r1", "gradient") or noise < 0 or weight < 0:
             raise ValueError(f"penalty is 'r1', 'gradient' or None, noise and weight are 0 or more; got {penalty!r}, {noise}, {weight}")
-        self.generator, self.discriminator, self.n_latent = generator, discriminator, n_latent
-        self.objective, self.steps, self.rates = objective, steps, rates
+        self.generator, self.discriminator, self.latent_dim = generator, discriminator, latent_dim
+        self.objective, self.steps, self.lrs = objective, steps, lrs
         self.smooth, self.noise, self.penalty, self.weight, self.pack = smooth, noise, penalty, weight, pack
-        self.averaged = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(average)).requires_grad_(False) if average else None
+        self.ema = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay)).requires_grad_(False) if ema_decay else None
 
     def players(self) -> tuple[Player, Player]:
         """The discriminator and then the generator, as ``fit`` asks for them."""
         return (
-            Player("discriminator", self.discriminator.parameters(), self.discriminator_loss, self.steps, self.rates[0]),
-            Player("generator", self.generator.parameters(), self.generator_loss, 1, self.rates[1]),
+            Player("discriminator", self.discriminator.parameters(), self.discriminator_loss, self.steps, self.lrs[0]),
+            Player("generator", self.generator.parameters(), self.generator_loss, 1, self.lrs[1]),
         )
 
     def latents(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """n draws z of the prior N(0, I), (n, n_latent)."""
+        """n draws z of the prior N(0, I), (n, latent_dim)."""
         like = next(self.generator.parameters())
-        return torch.randn(n, self.n_latent, generator=generator, dtype=like.dtype, device=like.device)
+        return torch.randn(n, self.latent_dim, generator=generator, dtype=like.dtype, device=like.device)
 
     def decode(self, z: Tensor) -> Tensor:
-        """G(z), (N, ...), of latents z (N, n_latent)."""
-        if z.ndim != 2 or z.shape[1] != self.n_latent:
-            raise ValueError(f"expected latents (N, {self.n_latent}), got shape {tuple(z.shape)}")
+        """G(z), (N, ...), of latents z (N, latent_dim)."""
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(f"expected latents (N, {self.latent_dim}), got shape {tuple(z.shape)}")
         return self.generator(z)
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n generated examples (n, ...), by the averaged generator where there is one."""
-        return (self.averaged or self.decode)(self.latents(n, generator))
+        return (self.ema or self.decode)(self.latents(n, generator))
 
     def logits(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """logit D(x), (N / pack,), of examples x (N, ...), with fresh instance noise while training."""
@@ -202,8 +202,8 @@ class GAN(nn.Module):
 
     def _follow(self) -> None:
         """While training, the averaged weights go a little towards those of now."""
-        if self.averaged and self.training:
-            self.averaged.update_parameters(self.generator)
+        if self.ema and self.training:
+            self.ema.update_parameters(self.generator)
 
     def generator_loss(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The batch mean of what the generator minimises, over as many generated examples as there are in x."""

@@ -25,14 +25,14 @@ class LogisticPCA(nn.Module):
     best, found by Newton's method. Raises ValueError for sizes and ridges that make no model.
     """
 
-    def __init__(self, n_code: int, n_visible: int = 784, ridge: float = 1e-4):
+    def __init__(self, latent_dim: int, n_visible: int = 784, ridge: float = 1e-4):
         super().__init__()
-        if not 1 <= n_code < n_visible:
-            raise ValueError(f"a code has at least one number and fewer than the {n_visible} pixels, got n_code={n_code}")
+        if not 1 <= latent_dim < n_visible:
+            raise ValueError(f"a code has at least one number and fewer than the {n_visible} pixels, got latent_dim={latent_dim}")
         if not ridge > 0:
             raise ValueError(f"ridge must be positive, or black pixels have logits without end; got {ridge}")
-        self.n_code, self.n_visible, self.ridge = n_code, n_visible, ridge
-        self.weight = nn.Parameter(torch.zeros(n_visible, n_code), requires_grad=False)
+        self.latent_dim, self.n_visible, self.ridge = latent_dim, n_visible, ridge
+        self.weight = nn.Parameter(torch.zeros(n_visible, latent_dim), requires_grad=False)
         self.bias = nn.Parameter(torch.zeros(n_visible), requires_grad=False)
         self.costs = []  # in nats per image, ridge included: after every sweep of `fit`
 
@@ -48,11 +48,11 @@ class LogisticPCA(nn.Module):
         x = _checked(pixels(torch.as_tensor(x), self.n_visible))
         if sweeps < 1:
             raise ValueError(f"sweeps must be at least 1, got {sweeps}")
-        start = PCA(self.n_code).fit(x)
+        start = PCA(self.latent_dim).fit(x)
         z = (start.encode(x.float()) / start.explained_variance.clamp(min=1e-12).sqrt()).to(x.dtype)
-        rows = torch.zeros(self.n_visible, self.n_code + 1, dtype=x.dtype, device=x.device)  # (W, b)
+        rows = torch.zeros(self.n_visible, self.latent_dim + 1, dtype=x.dtype, device=x.device)  # (W, b)
         rows[:, -1] = x.mean(0).clamp(1e-3, 1 - 1e-3).logit()
-        nothing, costs = x.new_zeros(self.n_visible, 1), []
+        costs = []
         while len(costs) < sweeps:
             seen = torch.cat([z, x.new_ones(len(z), 1)], 1)  # (N, K + 1)
             newton_step(x.T, seen, rows, x.new_zeros(len(z)), self.ridge * len(x))
@@ -72,7 +72,7 @@ class LogisticPCA(nn.Module):
         x = _checked(pixels(x, self.n_visible))
         if not self.weight.any():
             raise RuntimeError("this logistic PCA has not been fitted yet: call fit(x) first")
-        z = torch.zeros(len(x), self.n_code, dtype=x.dtype, device=x.device)
+        z = torch.zeros(len(x), self.latent_dim, dtype=x.dtype, device=x.device)
         left, cost = torch.arange(len(x), device=x.device), torch.full((len(x),), torch.inf, dtype=x.dtype, device=x.device)
         for _ in range(steps):
             part = z[left]
@@ -86,8 +86,8 @@ class LogisticPCA(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Images (N, D) of codes z (N, K)."""
-        if z.ndim != 2 or z.shape[1] != self.n_code:
-            raise ValueError(f"expected codes (N, {self.n_code}), got shape {tuple(z.shape)}")
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(f"expected codes (N, {self.latent_dim}), got shape {tuple(z.shape)}")
         return (z @ self.weight.T + self.bias).sigmoid()  # (N, K) -> (N, D)
 
     def reconstruct(self, x: Tensor) -> Tensor:

@@ -51,13 +51,13 @@ def unroll(layers: Sequence[nn.Module]) -> Autoencoder:
     code = (nn.Identity if last.hidden == "gaussian" else nn.Sigmoid) if isinstance(last, RBM) else type(last.encoder[-1])
     inner = nn.Sigmoid if isinstance(first, RBM) else type(first.encoder[-1])
     net = Autoencoder(_sizes(layers), inner, code=code, output=output, reconstruction=reconstruction, overcomplete=True)
-    begin(_linear(net.encoder), layers)
+    initialize_from(_linear(net.encoder), layers)
     for target, layer in zip(_linear(net.decoder), reversed(layers)):
         target.load_state_dict(_downwards(layer).state_dict())
     return net
 
 
-def begin(linear: Sequence[nn.Linear], layers: Sequence[nn.Module]) -> None:
+def initialize_from(linear: Sequence[nn.Linear], layers: Sequence[nn.Module]) -> None:
     """Gives the first ``linear`` layers of a net the weights that ``layers`` learned for the way up."""
     linear, layers = list(linear), list(layers)
     if [(m.in_features, m.out_features) for m in linear[: len(layers)]] != list(pairwise(_sizes(layers))):
@@ -70,12 +70,12 @@ def _check(layers: Sequence[nn.Module]) -> None:
     if not layers:
         raise ValueError("there is no layer to train or to unroll")
     for below, above in pairwise(layers):
-        if below.n_code != above.n_visible:
-            raise ValueError(f"a layer with {above.n_visible} inputs cannot stand on one with {below.n_code} units")
+        if below.latent_dim != above.n_visible:
+            raise ValueError(f"a layer with {above.n_visible} inputs cannot stand on one with {below.latent_dim} units")
 
 
 def _sizes(layers: Sequence[nn.Module]) -> tuple[int, ...]:
-    return (layers[0].n_visible, *(layer.n_code for layer in layers))
+    return (layers[0].n_visible, *(layer.latent_dim for layer in layers))
 
 
 def _linear(part: nn.Sequential) -> list[nn.Linear]:

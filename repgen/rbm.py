@@ -13,10 +13,10 @@ from repgen.autoencoder import pixels
 UNITS = ("bernoulli", "gaussian")
 
 
-class ContrastiveDivergence(NamedTuple):
+class CDLoss(NamedTuple):
     """What a step of CD-k pushes down, in nats per image, and the squared error of one reconstruction, summed over pixels."""
 
-    energy_gap: Tensor
+    objective: Tensor
     reconstruction: Tensor
 
 
@@ -30,7 +30,7 @@ class RBM(nn.Module):
 
     ``loss`` is contrastive divergence: its gradient is the difference of the data's statistics and
     those of ``k`` Gibbs steps away from them, or, with ``chains`` above 0, of as many chains that
-    go on from batch to batch (Tieleman 2008). ``binarise`` draws black and white pixels anew in
+    go on from batch to batch (Tieleman 2008). ``binarize`` draws black and white pixels anew in
     every batch; ``mean_visible`` takes the mean of the last visible layer where a draw stands in
     the text book (Hinton 2010, section 3.2), which is less noisy. Raises ValueError for sizes and
     units that make no machine.
@@ -46,7 +46,7 @@ class RBM(nn.Module):
         centre: Tensor | None = None,
         k: int = 1,
         chains: int = 0,
-        binarise: bool = False,
+        binarize: bool = False,
         mean_visible: bool = False,
     ):
         super().__init__()
@@ -56,9 +56,9 @@ class RBM(nn.Module):
             raise ValueError(f"units are one of {', '.join(UNITS)}; got visible={visible!r}, hidden={hidden!r}")
         if k < 1 or chains < 0:
             raise ValueError(f"k counts Gibbs steps, at least 1, and chains are 0 or more; got k={k}, chains={chains}")
-        self.n_visible, self.n_hidden, self.n_code = n_visible, n_hidden, n_hidden
+        self.n_visible, self.n_hidden, self.latent_dim = n_visible, n_hidden, n_hidden
         self.visible, self.hidden, self.k = visible, hidden, k
-        self.binarise, self.mean_visible = binarise, mean_visible
+        self.binarize, self.mean_visible = binarize, mean_visible
         self.weight = nn.Parameter(0.01 * torch.randn(n_visible, n_hidden))
         self.visible_bias = nn.Parameter(torch.zeros(n_visible))
         self.hidden_bias = nn.Parameter(torch.zeros(n_hidden))
@@ -148,7 +148,7 @@ class RBM(nn.Module):
         v = self.gibbs(self.draw_visible(noise, generator), steps, generator)
         return self.visible_given_hidden(self.sample_hidden(v, generator))
 
-    def loss(self, x: Tensor, generator: torch.Generator | None = None) -> ContrastiveDivergence | Tensor:
+    def loss(self, x: Tensor, generator: torch.Generator | None = None) -> CDLoss | Tensor:
         """The batch mean of E(v, <h>) over data less that over the chains' ends, <h> = E[h|v] held constant.
 
         Of its terms those count that W, b and c are in. It is linear in them, so that its gradient is
@@ -157,7 +157,7 @@ class RBM(nn.Module):
         autocast: their difference is small.
         """
         with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-            v = self.drawn(pixels(x, self.n_visible), generator)
+            v = self.sample_input(pixels(x, self.n_visible), generator)
             centred = v - self.visible_offset
             total = torch.addmm(self.hidden_bias, centred, self.weight)
             h = _mean(total, self.hidden)
@@ -179,11 +179,11 @@ class RBM(nn.Module):
         gap = _Known.apply(gap, (dW, db, dc), self.weight, self.visible_bias, self.hidden_bias)
         if self.chains is not None:
             return gap
-        return ContrastiveDivergence(gap, F.mse_loss(seen, v, reduction="sum") / len(v))
+        return CDLoss(gap, F.mse_loss(seen, v, reduction="sum") / len(v))
 
-    def drawn(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """x as it is, or with ``binarise`` a draw of black and white pixels with these probabilities."""
-        return flip(x, generator) if self.binarise else x
+    def sample_input(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """x as it is, or with ``binarize`` a draw of black and white pixels with these probabilities."""
+        return flip(x, generator) if self.binarize else x
 
 
 class _Known(torch.autograd.Function):

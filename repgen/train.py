@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from repgen import denormals, parallel
-from repgen.borrowed import Interrupt, borrowed, seed_torch, seeded
-from repgen.checkpoint import Checkpoint, CheckpointError, fingerprint
-from repgen.data import check
-from repgen.ledger import Ledger, TrainingDiverged
-from repgen.players import Player, Seat, players_of
-from repgen.precision import chosen, products
+from repgen.training import denormals, distributed
+from repgen.training.rng import Interrupt, preserve_state, seed_torch, seeded
+from repgen.training.checkpoint import Checkpoint, CheckpointError, fingerprint
+from repgen.datasets import check
+from repgen.training.meter import LossMeter, TrainingDiverged
+from repgen.training.players import Player, Stepper, players_of
+from repgen.training.amp import matmul_precision, resolve_amp
 
 __all__ = ["CheckpointError", "History", "Player", "TrainingDiverged", "cosine", "fit", "warmup_cosine"]
 
@@ -87,7 +87,7 @@ def fit(
     ``amp``: True for forward passes in bfloat16; "matmul" for matrix products of rounded entries
     (bfloat16 on a CPU, TF32 on a GPU) and all else in float32, which changes nothing where the
     processor has no units for it; "auto" for what pays on the model's device (see
-    ``repgen.precision.chosen``). ``compile``: torch.compile the losses; "auto" does so on a GPU if
+    ``repgen.training.amp.resolve_amp``). ``compile``: torch.compile the losses; "auto" does so on a GPU if
     the training is long enough (2,000 steps) to earn back the compilation.
     ``progress``: a bar; the environment variable TQDM_DISABLE=1 hides all bars.
 
@@ -100,11 +100,11 @@ def fit(
     """
     began = time.perf_counter()
     _check_settings(epochs, batch_size, lr, validation, patience, seed, compile)
-    rank, world = parallel.rank_and_world()
+    rank, world = distributed.rank_and_world_size()
     players = players_of(model)
     like = players[0].parameters[0]
     device = like.device
-    amp = chosen(amp, device)
+    amp = resolve_amp(amp, device)
     tensors = _tensors(data, "data", like)
     held_out = [] if validation is None else _tensors(validation, "validation", like)
     steps = math.ceil(len(tensors[0]) / batch_size)  # in an epoch
@@ -113,14 +113,14 @@ def fit(
         return history
     if compile == "auto":
         compile = device.type == "cuda" and steps * epochs >= 2000
-    seats = [Seat(p, model, players, lr, optimizer, device, amp, compile) for p in players]
+    steppers = [Stepper(p, model, players, lr, optimizer, device, amp, compile) for p in players]
     saved = None
     if checkpoint is not None:
         shape = schedule and f"{[round(schedule(f / 8), 6) for f in range(8)]} over {epochs} epochs"
         settings = {"batch_size": batch_size, "seed": seed, "schedule": shape}
-        run = fingerprint(model, seats, {"data": tensors, "validation": held_out}, **settings)
+        run = fingerprint(model, steppers, {"data": tensors, "validation": held_out}, **settings)
         saved = Checkpoint(Path(checkpoint), run)
-        if resume and (found := saved.load(model, seats)):
+        if resume and (found := saved.load(model, steppers)):
             history, best = History(**found[0]), found[1]
         if history.epochs > epochs:
             raise CheckpointError(
@@ -143,11 +143,11 @@ def fit(
     disabled = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")  # tqdm's own bar in a notebook ignores it
     hidden = disabled or not progress or rank != 0
     bar = tqdm(total=steps * epochs, initial=history.epochs * steps, unit="step", mininterval=0.2, disable=hidden)
-    everyone = seats[0].parameters + seats[0].others
-    with bar, products(amp), borrowed(model, everyone, device), Interrupt() as interrupt:
+    everyone = steppers[0].parameters + steppers[0].others
+    with bar, matmul_precision(amp), preserve_state(model, everyone, device), Interrupt() as interrupt:
         while history.epochs < epochs and not exhausted():
             epoch, done = history.epochs + 1, history.epochs * steps
-            ledger = Ledger(seats, epoch, every, show)
+            meter = LossMeter(steppers, epoch, every, show)
             start = _copy(model)
             order = torch.randperm(len(tensors[0]), generator=seeded(torch.Generator(), seed, epoch))
             seeded(generator, seed, epoch, 1, rank)
@@ -156,30 +156,30 @@ def fit(
             try:
                 for step, rows in enumerate(order.to(device).split(batch_size)):
                     factor = 1.0 if schedule is None else schedule((done + step) / (steps * epochs))
-                    mine, weight = parallel.share(rows, rank, world)
+                    mine, weight = distributed.shard(rows, rank, world)
                     batch = [t.index_select(0, mine) for t in tensors]
-                    for seat in seats:
-                        if (done + step) % together < together - seat.player.steps:
+                    for stepper in steppers:
+                        if (done + step) % together < together - stepper.player.steps:
                             continue
-                        seat.prepare(factor)
-                        losses = seat.losses(batch, generator, seat.loss)
-                        ledger.add(seat, step, losses, weight, len(rows), interrupt.asked)
-                        seat.step(losses[0], weight)
+                        stepper.prepare(factor)
+                        losses = stepper.losses(batch, generator, stepper.loss)
+                        meter.add(stepper, step, losses, weight, len(rows), interrupt.asked)
+                        stepper.step(losses[0], weight)
                         if device.type == "cpu" and (done + step) % denormals.EVERY == 0:
-                            denormals.forget(seat.optimizer)
-                    if ledger.stop or (interrupt.asked and world == 1):
-                        ledger.close(step + 1, True)
+                            denormals.forget(stepper.optimizer)
+                    if meter.stop or (interrupt.asked and world == 1):
+                        meter.close(step + 1, True)
                         raise _stopped(history, f"epoch {epoch}, step {step + 1} of {steps}", checkpoint)
-                means = ledger.close(steps, interrupt.asked)
-                measured = _evaluate(model, seats, held_out, batch_size, seed, generator) if held_out else {}
-                for seat in seats if measured else []:
-                    if not math.isfinite(value := measured[seat.fields[0]]):
-                        what, last = f"the validation loss became {value}", ledger.last.get(seat.name)
-                        raise TrainingDiverged(what, seat.name, epoch, steps, seat.lr, last)
+                means = meter.close(steps, interrupt.asked)
+                measured = _evaluate(model, steppers, held_out, batch_size, seed, generator) if held_out else {}
+                for stepper in steppers if measured else []:
+                    if not math.isfinite(value := measured[stepper.fields[0]]):
+                        what, last = f"the validation loss became {value}", meter.last.get(stepper.name)
+                        raise TrainingDiverged(what, stepper.name, epoch, steps, stepper.lr, last)
             except TrainingDiverged:
                 model.load_state_dict(start)
                 raise
-            parallel.share_buffers(model)
+            distributed.broadcast_buffers(model)
             history = _extended(history, means, measured, earlier + time.perf_counter() - began)
             if patience is not None:
                 watched = next(iter(history.validation.values()))
@@ -188,8 +188,8 @@ def fit(
             if exhausted():
                 history = history._replace(stopped="early")
             if saved is not None:
-                saved.save(model, seats, history._asdict(), best)
-            if ledger.stop or (interrupt.asked and world == 1):
+                saved.save(model, steppers, history._asdict(), best)
+            if meter.stop or (interrupt.asked and world == 1):
                 raise _stopped(history, f"the end of epoch {epoch}", checkpoint)
     if patience is not None and best is not None:
         model.load_state_dict(best)
@@ -231,21 +231,21 @@ def _tensors(data, name: str, like: Tensor) -> list[Tensor]:
 
 
 @torch.no_grad()
-def _evaluate(model, seats, tensors, batch_size, seed, generator) -> dict[str, float]:
+def _evaluate(model, steppers, tensors, batch_size, seed, generator) -> dict[str, float]:
     """Each field's mean over held-out data, the same draws after every epoch."""
-    rank, world = parallel.rank_and_world()
+    rank, world = distributed.rank_and_world_size()
     model.eval()
     batches = list(zip(*(t.split(batch_size) for t in tensors)))
     sums = []
     for number in range(rank, len(batches), world) or [0]:  # a process without a batch counts as 0
         fields = []
-        for seat in seats:
+        for stepper in steppers:
             seeded(generator, seed, number, 3)
             seed_torch(generator.device, seed, number, 4)
-            fields += seat.losses(batches[number], generator, seat.player.loss)
+            fields += stepper.losses(batches[number], generator, stepper.player.loss)
         sums.append(torch.stack(fields) * (len(batches[number][0]) if rank < len(batches) else 0))
-    total = parallel.add_up(torch.stack(sums).sum(0)) / len(tensors[0])
-    return dict(zip((name for seat in seats for name in seat.fields), total.tolist()))
+    total = distributed.all_reduce(torch.stack(sums).sum(0)) / len(tensors[0])
+    return dict(zip((name for stepper in steppers for name in stepper.fields), total.tolist()))
 
 
 def _extended(history: History, training: dict, validation: dict, seconds: float) -> History:

@@ -36,7 +36,7 @@ class VAE(nn.Module):
     log-variances) and p(x|z) by 2-512-784. ``likelihood`` is "bernoulli" (probabilities, so a
     sigmoid ``output``) or "gaussian", with standard deviation ``noise`` on every pixel, learned
     where it is None. ``beta`` other than 1 weighs the KL term, and the total then is no bound
-    (Higgins et al. 2017). With ``binarise``, ``loss`` draws black and white pixels anew from the
+    (Higgins et al. 2017). With ``binarize``, ``loss`` draws black and white pixels anew from the
     grey ones in every batch (Salakhutdinov & Murray 2008).
 
     All bounds are costs: negative, in nats, one number an image where not said otherwise; lower
@@ -52,19 +52,19 @@ class VAE(nn.Module):
         likelihood: str = "bernoulli",
         noise: float | None = None,
         beta: float = 1.0,
-        binarise: bool = False,
+        binarize: bool = False,
     ):
         super().__init__()
         sizes = tuple(sizes)
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(f"sizes are the layers from the pixels to the code, such as (784, 512, 2); got {sizes}")
-        self.n_visible, self.n_code = sizes[0], sizes[-1]
-        self._settings(output, likelihood, noise, beta, binarise)
+        self.n_visible, self.latent_dim = sizes[0], sizes[-1]
+        self._settings(output, likelihood, noise, beta, binarize)
         widths = (*sizes[:-1], 2 * sizes[-1])  # means and log-variances
         self.encoder = _dense(widths, activation)  # (N, D) -> (N, 2 K)
         self.decoder = _dense(sizes[::-1], activation).append(output())  # (N, K) -> (N, D)
 
-    def _settings(self, output, likelihood, noise, beta, binarise) -> None:
+    def _settings(self, output, likelihood, noise, beta, binarize) -> None:
         if likelihood not in LIKELIHOODS:
             raise ValueError(f"likelihood is one of {', '.join(LIKELIHOODS)}; got {likelihood!r}")
         if likelihood == "bernoulli" and output is not nn.Sigmoid:
@@ -73,7 +73,7 @@ class VAE(nn.Module):
             raise ValueError(f"noise is the standard deviation of a Gaussian likelihood, above 0; got {noise!r} for {likelihood}")
         if not 0 <= beta < math.inf:
             raise ValueError(f"beta is a weight of 0 or more, got {beta!r}")
-        self.likelihood, self.beta, self.binarise = likelihood, beta, binarise
+        self.likelihood, self.beta, self.binarize = likelihood, beta, binarize
         if likelihood == "gaussian":
             log_var = torch.tensor(2 * math.log(0.1 if noise is None else noise))
             self.log_var_x = nn.Parameter(log_var, requires_grad=noise is None)
@@ -93,15 +93,15 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """The means (N, D) of p(x|z), codes z (N, K)."""
-        if z.ndim != 2 or z.shape[1] != self.n_code:
-            raise ValueError(f"expected codes (N, {self.n_code}), got shape {tuple(z.shape)}")
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(f"expected codes (N, {self.latent_dim}), got shape {tuple(z.shape)}")
         return self.decoder(z)
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n images (n, D): the means of p(x|z) for z drawn from the prior."""
         like = next(self.decoder.parameters())
-        return self.decode(torch.randn(n, self.n_code, generator=generator, dtype=like.dtype, device=like.device))
+        return self.decode(torch.randn(n, self.latent_dim, generator=generator, dtype=like.dtype, device=like.device))
 
     def conditional_nll(self, x: Tensor, z: Tensor) -> Tensor:
         """-log p(x|z), (N,), of images x and codes z (N, K), summed over pixels."""
@@ -152,12 +152,12 @@ class VAE(nn.Module):
         return total - math.log(samples)
 
     def loss(self, x: Tensor, generator: torch.Generator | None = None) -> ELBO:
-        """The batch means of ``elbo``, drawing its black and white pixels first where ``binarise`` says so."""
-        return ELBO(*(term.mean() for term in self.elbo(self.drawn(x, generator), generator)))
+        """The batch means of ``elbo``, drawing its black and white pixels first where ``binarize`` says so."""
+        return ELBO(*(term.mean() for term in self.elbo(self.sample_input(x, generator), generator)))
 
-    def drawn(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """x as it is, or with ``binarise`` a draw of black and white pixels with these probabilities."""
-        return torch.bernoulli(x, generator=generator) if self.binarise else x
+    def sample_input(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """x as it is, or with ``binarize`` a draw of black and white pixels with these probabilities."""
+        return torch.bernoulli(x, generator=generator) if self.binarize else x
 
 
 class IWAE(VAE):
@@ -171,7 +171,7 @@ class IWAE(VAE):
 
     def loss(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """The batch mean of -L_k, in nats per image."""
-        return self.iwae_bound(self.drawn(x, generator), self.k, generator).mean()
+        return self.iwae_bound(self.sample_input(x, generator), self.k, generator).mean()
 
 
 def _dense(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:

@@ -5,12 +5,12 @@ from itertools import pairwise
 import pytest
 import torch
 
-from repgen.data import Data
+from repgen.datasets import Data
 from repgen.denoising import DenoisingAutoencoder
 from repgen.rbm import RBM
-from repgen.recipes import dbn_classifier_mnist as dbn
-from repgen.recipes import logistic_classifier_mnist as control
-from repgen.recipes import sda_classifier_mnist as sda
+from repgen.zoo.recipes import dbn_classifier_mnist as dbn
+from repgen.zoo.recipes import logistic_classifier_mnist as control
+from repgen.zoo.recipes import sda_classifier_mnist as sda
 
 INNER = list(pairwise(dbn.SIZES[:-1]))
 

@@ -52,7 +52,7 @@ def test_train_puts_a_model_on_record(tmp_path, capsys):
     assert record["changed_settings"] == {"epochs": 3, "batch_size": 50, "lr": 0.02} and record["seed"] == 5
     state = torch.load(checkpoint)
     assert state["history"]["epochs"] == 3 and state["run"]["batch_size"] == 50
-    model = zoo.load("linear-ae-digits", folder=out)
+    model = zoo.load_pretrained("linear-ae-digits", folder=out)
     assert torch.allclose(model.decoder.weight, state["model"]["decoder.weight"], rtol=1e-3, atol=1e-6)
 
 
@@ -66,7 +66,7 @@ def test_zoo_lists_and_prints_records(tmp_path, capsys):
     assert main(["zoo", "linear-ae-mnist"]) == 0
     assert json.loads(capsys.readouterr().out) == zoo.record("linear-ae-mnist")
     assert main(["zoo", "--folder", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.count("not trained here") == len(zoo.known())
+    assert capsys.readouterr().out.count("not trained here") == len(zoo.recipe_names())
 
 
 def test_data_says_what_is_here(no_data, tmp_path, capsys):

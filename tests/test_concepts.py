@@ -8,8 +8,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 from sklearn.linear_model import LinearRegression
 
-from repgen.concepts import direction, slant, spherical, straight, thickness
-from repgen.face_labels import GLASSES
+from repgen.latents import attribute_vector, lerp, slant, slerp, thickness
+from repgen.datasets.olivetti_glasses import GLASSES
 
 
 def bar(degrees, width, length=16, size=28, fine=8):
@@ -27,7 +27,7 @@ def bar(degrees, width, length=16, size=28, fine=8):
 
 def test_a_path_begins_and_ends_where_it_should():
     a, b = torch.randn(2, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    for path in (straight, spherical):
+    for path in (lerp, slerp):
         got = path(a, b, torch.tensor([0.0, 1.0], dtype=torch.float64))
         torch.testing.assert_close(got, torch.stack([a, b]))
 
@@ -38,18 +38,18 @@ def test_the_arc_turns_evenly_in_the_plane_of_its_ends():
     a, b = 2 * torch.stack([angles.cos(), angles.sin()], 1)
     t = torch.linspace(0, 1, 9, dtype=torch.float64)
     turned = torch.polar(torch.full_like(t, 2.0), 0.3 + 1.6 * t)
-    torch.testing.assert_close(spherical(a, b, t), torch.stack([turned.real, turned.imag], 1))
-    lengths = straight(a, b, t).norm(dim=1)
+    torch.testing.assert_close(slerp(a, b, t), torch.stack([turned.real, turned.imag], 1))
+    lengths = lerp(a, b, t).norm(dim=1)
     assert lengths.min() == pytest.approx(2 * math.cos(0.8)) and lengths.argmin() == 4
 
 
 def test_an_arc_where_there_is_none():
     a = torch.tensor([1.0, 2.0])
     t = torch.linspace(0, 1, 3)
-    torch.testing.assert_close(spherical(a, 3 * a, t), straight(a, 3 * a, t))
-    torch.testing.assert_close(spherical(0 * a, a, t), straight(0 * a, a, t))
+    torch.testing.assert_close(slerp(a, 3 * a, t), lerp(a, 3 * a, t))
+    torch.testing.assert_close(slerp(0 * a, a, t), lerp(0 * a, a, t))
     with pytest.raises(ValueError, match="no shortest arc"):
-        spherical(a, -a, t)
+        slerp(a, -a, t)
 
 
 # Directions
@@ -60,7 +60,7 @@ def test_a_direction_is_that_along_which_the_score_grows():
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(40_000, 3, generator=generator)
     score = z @ torch.tensor([3.0, 0.0, -4.0])
-    found = direction(z, score)
+    found = attribute_vector(z, score)
     fitted = torch.tensor(LinearRegression().fit(z.numpy(), score.numpy()).coef_)
     assert torch.cosine_similarity(found, fitted, dim=0) > 0.999
     assert found.norm() == pytest.approx(2 * 1.39981, abs=0.03)  # the mean of a normal variable's top fifth is 1.39981
@@ -68,9 +68,9 @@ def test_a_direction_is_that_along_which_the_score_grows():
 
 def test_two_values_are_split_between_them():
     z = torch.tensor([[0.0], [1.0], [2.0], [9.0]])
-    assert direction(z, torch.tensor([0.0, 0.0, 0.0, 1.0])) == 8
-    assert direction(z, torch.tensor([True, False, False, True])) == 3
-    assert direction(z, torch.tensor([1.0, 2.0, 3.0, 4.0]), share=0.5) == 5
+    assert attribute_vector(z, torch.tensor([0.0, 0.0, 0.0, 1.0])) == 8
+    assert attribute_vector(z, torch.tensor([True, False, False, True])) == 3
+    assert attribute_vector(z, torch.tensor([1.0, 2.0, 3.0, 4.0]), share=0.5) == 5
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_two_values_are_split_between_them():
 )
 def test_a_score_that_tells_nothing_is_refused(score, share, message):
     with pytest.raises(ValueError, match=message):
-        direction(torch.zeros(4, 2), score, share)
+        attribute_vector(torch.zeros(4, 2), score, share)
 
 
 # Drawings

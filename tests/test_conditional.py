@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from repgen import GAN, fit
-from repgen.conditional import ByClass, ConditionalGAN, Projection, one_hot
+from repgen.conditional_gan import ClassConditional, ConditionalGAN, ProjectionDiscriminator, one_hot
 
 LABELS = torch.tensor([0, 2, 1, 2, 0, 1, 1, 0])
 
@@ -39,8 +39,8 @@ def dice():
 
 def small(**options):
     torch.manual_seed(0)
-    judge = Projection(nn.Sequential(nn.Linear(2, 8), nn.Tanh()), 8, 3)
-    return ConditionalGAN(ByClass(nn.Linear(3 + 3, 2), 3), judge, 3, **options)
+    judge = ProjectionDiscriminator(nn.Sequential(nn.Linear(2, 8), nn.Tanh()), 8, 3)
+    return ConditionalGAN(ClassConditional(nn.Linear(3 + 3, 2), 3), judge, 3, **options)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_labels_by_hand():
     z, x = torch.randn(8, 3), torch.randn(8, 2)
     net = nn.Linear(3 + 3, 2)
     by_hand = z @ net.weight[:, :3].T + net.weight[:, 3:].T[LABELS] + net.bias  # a label adds its own column
-    torch.testing.assert_close(ByClass(net, 3)(z, LABELS), by_hand)
-    judge = Projection(nn.Tanh(), 2, 3)
+    torch.testing.assert_close(ClassConditional(net, 3)(z, LABELS), by_hand)
+    judge = ProjectionDiscriminator(nn.Tanh(), 2, 3)
     u = judge.of_class.weight
     by_hand = torch.stack([(judge.plain.weight[0] + u[k]) @ f + judge.plain.bias[0] for f, k in zip(x.tanh(), LABELS)])
     torch.testing.assert_close(judge(x, LABELS), by_hand)
@@ -108,7 +108,7 @@ def test_each_class_gets_its_own_mean():
     c = torch.randint(3, (3000,), generator=g)
     means = torch.tensor([[-2.0, 0.0], [2.0, 1.0], [0.0, -2.0]])
     x = means[c] + 0.3 * torch.randn(3000, 2, generator=g)
-    model = small(noise=0.3, average=0.98)
+    model = small(noise=0.3, ema_decay=0.98)
     fit(model, (x, c), epochs=12, batch_size=50, lr=5e-3, optimizer=lambda p, lr: torch.optim.Adam(p, lr, betas=(0.5, 0.9)), seed=0, progress=False)
     for k, mean in enumerate(means):
         made = model.eval().sample(torch.full((500,), k), dice())
@@ -117,20 +117,20 @@ def test_each_class_gets_its_own_mean():
 
 def test_averaged_weights_follow_the_generator():
     x, c = pairs()
-    model = small(average=0.9)
-    first = copy.deepcopy(model.averaged.module.state_dict())
+    model = small(ema_decay=0.9)
+    first = copy.deepcopy(model.ema.module.state_dict())
     with torch.no_grad():
         for p in model.generator.parameters():
             p.add_(1.0)
     model.discriminator_loss(x, c)  # begins the average at the weights of now
-    torch.testing.assert_close(model.averaged.module.net.weight, first["net.weight"] + 1)
+    torch.testing.assert_close(model.ema.module.net.weight, first["net.weight"] + 1)
     with torch.no_grad():
         for p in model.generator.parameters():
             p.add_(1.0)
     model.discriminator_loss(x, c)
-    torch.testing.assert_close(model.averaged.module.net.weight, first["net.weight"] + 1.1)
+    torch.testing.assert_close(model.ema.module.net.weight, first["net.weight"] + 1.1)
     z = model.latents(8, dice())
-    torch.testing.assert_close(model.sample(c, dice()), model.averaged.module(z, c))
+    torch.testing.assert_close(model.sample(c, dice()), model.ema.module(z, c))
 
 
 def test_bad_input():

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from repgen.recipes import cgan_mnist, enlarge_mnist, halves_mnist
-from repgen.translation import Patches
+from repgen.zoo.recipes import cgan_mnist, enlarge_mnist, halves_mnist
+from repgen.image_to_image import PatchDiscriminator
 
 
 def size(net):
@@ -52,6 +52,6 @@ def test_who_plays_whom():
     assert game.generator is model["game"] and game.distance == 0 and game.discriminator is not model["patches"]
     assert both.generator is model["both"] and both.discriminator is model["patches"] and both.distance > 0
     assert size(game.discriminator) == size(both.discriminator)
-    opponent = Patches((2, 3))
+    opponent = PatchDiscriminator((2, 3))
     game = enlarge_mnist.both(enlarge_mnist.build(), opponent)
     assert game.discriminator is opponent and isinstance(game.generator, nn.Module) and game.distance > 0

@@ -123,8 +123,8 @@ def test_shifted_copies():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [((20, (4, 8, 8), 3), "multiple of 8; got 20"), ((16, (), 3), "channels and n_code"), ((16, (4, 0), 3), "channels and n_code"),
-     ((16, (4,), 0), "channels and n_code"), ((4, (1, 1, 1), 2), "multiple of 8; got 4")],
+    [((20, (4, 8, 8), 3), "multiple of 8; got 20"), ((16, (), 3), "channels and latent_dim"), ((16, (4, 0), 3), "channels and latent_dim"),
+     ((16, (4,), 0), "channels and latent_dim"), ((4, (1, 1, 1), 2), "multiple of 8; got 4")],
 )  # fmt: skip
 def test_sizes_that_make_no_network_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):

@@ -9,9 +9,9 @@ import torch
 from repgen.corruption import gaussian, mask, salt_and_pepper
 
 KINDS = {
-    "mask": partial(mask, share=0.3),
-    "gaussian": partial(gaussian, sd=0.5),
-    "salt and pepper": partial(salt_and_pepper, share=0.4),
+    "mask": partial(mask, p=0.3),
+    "gaussian": partial(gaussian, std=0.5),
+    "salt and pepper": partial(salt_and_pepper, p=0.4),
 }
 N = 400_000
 

@@ -14,16 +14,17 @@ import numpy as np
 import pytest
 import sklearn.datasets
 import sklearn.datasets._olivetti_faces as olivetti
-import sklearn.datasets._twenty_newsgroups as newsgroups
+import sklearn.datasets._twenty_newsgroups as twenty
 import torch
 import torchvision.datasets.mnist as vision
 from scipy.io import savemat
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
-from repgen import data, files, posts
-from repgen.data import DataError, check, load
+from repgen import datasets
+from repgen.datasets import download, newsgroups
+from repgen.datasets import DataError, check, load_data
 
-NAMES = tuple(data._SETS)
+NAMES = tuple(datasets._SETS)
 TRAIN_LABELS = "MNIST/raw/train-labels-idx1-ubyte"
 FACES = "sklearn/olivetti_py3.pkz"
 NEWS = "sklearn/20news-bydate_py3.pkz"
@@ -34,9 +35,9 @@ EXACT = "donot_use_mm_for_euclid_dist"  # so that equal rows are at distance zer
 def real(request):
     """The real root; skips where the files are not there."""
     source = request.param
-    if files.problems(source):
-        pytest.skip(f"{source} is not in {files.root()}: set REPGEN_DATA, or python -m repgen data fetch {source}")
-    return files.root()
+    if download.problems(source):
+        pytest.skip(f"{source} is not in {download.root()}: set REPGEN_DATA, or python -m repgen data fetch {source}")
+    return download.root()
 
 
 @pytest.fixture
@@ -44,8 +45,8 @@ def empty(tmp_path, monkeypatch):
     """An empty root, no network, and a process that has tried and said nothing yet."""
     monkeypatch.setenv("REPGEN_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("REPGEN_OFFLINE", "1")
-    monkeypatch.setattr(files, "_failed", {})
-    monkeypatch.setattr(files, "_said", set())
+    monkeypatch.setattr(download, "_failed", {})
+    monkeypatch.setattr(download, "_said", set())
     return tmp_path / "data"
 
 
@@ -61,38 +62,38 @@ def put(path: Path, content: bytes) -> Path:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_set_is_float32_images_in_range_or_points_and_splits_differ(name, empty):
     options = {"n": 50} if name in ("curves", "natural_patches", "face_patches") else {}
-    for split in data._SETS[name].splits:
-        d = load(name, split, **options)
+    for split in datasets._SETS[name].splits:
+        d = load_data(name, split, **options)
         assert d.x.dtype == torch.float32 and d.x.is_contiguous() and d.flat.shape == (len(d.x), d.x[0].numel())
-        assert d.name == name and d.origin and str(files.root()) not in repr(d)
+        assert d.name == name and d.origin and str(download.root()) not in repr(d)
         assert d.x.ndim == 2 or (d.x.ndim == 4 and d.x.min() >= 0 and d.x.max() <= 1)
         assert d.labels is None or (d.labels.dtype == torch.int64 and d.labels.shape == (len(d.x),))
         assert d.stand_in == (name in ("mnist", "faces", "face_patches", "newsgroups"))
         moved = d.to("meta")
         assert moved.x.device.type == "meta" and (d.labels is None or moved.labels.device.type == "meta")
-    again = load(name, split, "meta", **options), load(name, split, **options)
+    again = load_data(name, split, "meta", **options), load_data(name, split, **options)
     assert again[0].x.device.type == "meta" and torch.equal(again[1].x, d.x)
-    if "test" in data._SETS[name].splits:
-        train, test = (load(name, split, **options).flat for split in ("train", "test"))
+    if "test" in datasets._SETS[name].splits:
+        train, test = (load_data(name, split, **options).flat for split in ("train", "test"))
         assert torch.cdist(train[:500], test[:500], compute_mode=EXACT).min() > 0
 
 
 @pytest.mark.parametrize("name", ["curves", "ring", "grid", "spiral", "swiss_roll", "moons", "natural_patches", "face_patches"])
 def test_generated_sets_depend_on_the_seed_and_keep_to_n(name, empty):
-    a, b = load(name, n=40, seed=1), load(name, n=40, seed=2)
+    a, b = load_data(name, n=40, seed=1), load_data(name, n=40, seed=2)
     assert len(a.x) == len(b.x) == 40 and not torch.equal(a.x, b.x)
 
 
 def test_published_sizes_are_the_defaults(empty):
-    assert len(load("curves").x) == 20_000 and len(load("curves", "test").x) == 10_000
-    assert load("face_patches", "validation").x.shape == (20_700, 1, 25, 25)
+    assert len(load_data("curves").x) == 20_000 and len(load_data("curves", "test").x) == 10_000
+    assert load_data("face_patches", "validation").x.shape == (20_700, 1, 25, 25)
 
 
 @pytest.mark.parametrize("real", ["mnist"], indirect=True)
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_mnist_is_torchvisions(real, split):
     theirs = vision.MNIST(real, train=split == "train")
-    ours = load("mnist", split)
+    ours = load_data("mnist", split)
     assert torch.equal(ours.x[:, 0], theirs.data / 255) and torch.equal(ours.labels, theirs.targets) and not ours.stand_in
 
 
@@ -100,11 +101,11 @@ def test_mnist_is_torchvisions(real, split):
 def test_faces_are_scikit_learns_pooled_and_split_by_person(real):
     theirs = sklearn.datasets.fetch_olivetti_faces(data_home=real / "sklearn", download_if_missing=False)
     pooled = theirs.images.reshape(400, 32, 2, 32, 2).mean((2, 4))
-    every, train, test = load("faces", "all"), load("faces"), load("faces", "test")
+    every, train, test = load_data("faces", "all"), load_data("faces"), load_data("faces", "test")
     assert np.allclose(every.x[:, 0].numpy(), pooled, atol=1e-6) and np.array_equal(every.labels.numpy(), theirs.target)
     assert torch.equal(torch.cat([train.x, test.x]), every.x) and (len(train.x), len(test.x)) == (300, 100)
     assert train.labels.max() == 29 and test.labels.min() == 30
-    assert np.array_equal(load("faces", "all", size=64).x[:, 0].numpy(), theirs.images)
+    assert np.array_equal(load_data("faces", "all", size=64).x[:, 0].numpy(), theirs.images)
 
 
 @pytest.mark.parametrize("real", ["faces"], indirect=True)
@@ -117,13 +118,13 @@ def test_face_patches_come_from_the_people_of_their_split(real, monkeypatch):
 
     monkeypatch.setattr(sklearn.datasets, "fetch_olivetti_faces", painted)
     for split, people in (("train", range(30)), ("validation", range(30)), ("test", range(30, 40))):
-        grey.seen = (load("face_patches", split, n=2000).x[:, 0, 12, 12] * 40).round().int().unique().tolist()
+        grey.seen = (load_data("face_patches", split, n=2000).x[:, 0, 12, 12] * 40).round().int().unique().tolist()
         assert grey.seen == list(people)
 
 
 @pytest.mark.parametrize("real", ["newsgroups"], indirect=True)
 def test_newsgroups_are_scikit_learns_posts_counted_as_scikit_learn_counts(real):
-    stop = [*ENGLISH_STOP_WORDS, *posts.FRAGMENTS]
+    stop = [*ENGLISH_STOP_WORDS, *newsgroups.FRAGMENTS]
     vectorizer = CountVectorizer(stop_words=stop, token_pattern="[a-z]{2,}")
     for split, total in (("train", 11_314), ("test", 7_532)):
         theirs = sklearn.datasets.fetch_20newsgroups(
@@ -135,30 +136,30 @@ def test_newsgroups_are_scikit_learns_posts_counted_as_scikit_learn_counts(real)
             chosen = np.sort(np.lexsort((names, -seen))[:2000])
         counts = torch.from_numpy(vectorizer.transform(theirs.data)[:, chosen].toarray()).float()
         some = counts.sum(1) > 0
-        ours = load("newsgroups", split)
+        ours = load_data("newsgroups", split)
         assert ours.words == tuple(names[chosen]) and ours.classes == tuple(theirs.target_names)
         assert len(theirs.data) == total and torch.equal(ours.labels, torch.from_numpy(theirs.target)[some])
-        assert torch.equal(posts.counts_of(ours.x), counts[some].clamp(max=15)) and 0.95 < some.float().mean() < 0.98
+        assert torch.equal(newsgroups.unscale(ours.x), counts[some].clamp(max=15)) and 0.95 < some.float().mean() < 0.98
         assert not ours.stand_in and ours.x.max() == 1 and ours.to("cpu").words == ours.words
 
 
 def test_words_by_hand():
     texts = ["Dogs don't bark; DOGS run, x2y.", "A dog? dogs!", "cats run, cats bark", ""]
-    assert posts.words_of(texts[0]) == ["dogs", "don", "bark", "dogs", "run"]
-    assert posts.commonest(texts, 3) == ("bark", "dogs", "run")  # each in two posts; "don" is a fragment
-    assert posts.commonest(texts, 4) == ("bark", "cats", "dogs", "run")  # "cats" before "dog", in one post each
-    counts = posts.count(texts, ("dogs", "run"))
+    assert newsgroups.tokenize(texts[0]) == ["dogs", "don", "bark", "dogs", "run"]
+    assert newsgroups.vocabulary(texts, 3) == ("bark", "dogs", "run")  # each in two posts; "don" is a fragment
+    assert newsgroups.vocabulary(texts, 4) == ("bark", "cats", "dogs", "run")  # "cats" before "dog", in one post each
+    counts = newsgroups.count_words(texts, ("dogs", "run"))
     assert counts.tolist() == [[2, 1], [1, 0], [0, 1], [0, 0]]
-    assert torch.allclose(posts.scaled(torch.tensor([0.0, 1, 3, 7, 15, 800])), torch.tensor([0, 0.25, 0.5, 0.75, 1, 1]))
+    assert torch.allclose(newsgroups.log_scale(torch.tensor([0.0, 1, 3, 7, 15, 800])), torch.tensor([0, 0.25, 0.5, 0.75, 1, 1]))
     every = torch.arange(16.0)
-    assert torch.equal(posts.counts_of(posts.scaled(every)), every)
+    assert torch.equal(newsgroups.unscale(newsgroups.log_scale(every)), every)
 
 
 def test_posts_that_stand_in_have_the_topics_that_they_were_made_with():
-    counts, groups, words = posts.generated(4000, 400, torch.Generator().manual_seed(0))
+    counts, groups, words = newsgroups.topic_model(4000, 400, torch.Generator().manual_seed(0))
     assert counts.shape == (4000, 400) and len(set(words)) == 400 and set(groups.tolist()) == set(range(20))
     assert counts.sum(1).min() >= 10 and counts.sum(1).max() <= 60
-    owner = torch.tensor([posts.GROUPS.index(w.rsplit("-", 1)[0]) if not w.startswith("common-") else -1 for w in words])
+    owner = torch.tensor([newsgroups.GROUPS.index(w.rsplit("-", 1)[0]) if not w.startswith("common-") else -1 for w in words])
     own = (counts * (owner == groups[:, None])).sum() / counts.sum()
     following = (counts * (owner == (groups[:, None] + 1) % 20)).sum() / counts.sum()
     assert own == pytest.approx(0.3, abs=0.01) and following == pytest.approx(0.1, abs=0.01)
@@ -166,28 +167,28 @@ def test_posts_that_stand_in_have_the_topics_that_they_were_made_with():
 
 def test_digits_are_scikit_learns_at_their_own_size_and_fill_the_frame_at_others():
     theirs = sklearn.datasets.load_digits()
-    own = [load("digits", split, size=8) for split in ("train", "test")]
+    own = [load_data("digits", split, size=8) for split in ("train", "test")]
     assert np.array_equal(torch.cat([d.x for d in own])[:, 0].numpy(), theirs.images / 16)
     assert np.array_equal(torch.cat([d.labels for d in own]).numpy(), theirs.target)
-    large = load("digits", "all", size=28).x
+    large = load_data("digits", "all", size=28).x
     back = torch.nn.functional.interpolate(large, (8, 8), mode="area")[:, 0].flatten()
     assert torch.corrcoef(torch.stack([back, torch.from_numpy(theirs.images).float().flatten()]))[0, 1] > 0.97
 
 
 def test_pictures_and_their_patches():
     theirs = sklearn.datasets.load_sample_images().images
-    x = load("pictures").x
+    x = load_data("pictures").x
     assert x.shape == (2, 3, 427, 640) and np.allclose(x[1, :, 5, 7].numpy() * 255, theirs[1][5, 7], atol=1e-4)
     grey = np.stack(theirs) / 255 @ [0.299, 0.587, 0.114]
     windows = np.lib.stride_tricks.sliding_window_view(grey, (12, 12), axis=(1, 2))  # (2, 416, 629, 12, 12)
     for split, columns in (("train", slice(0, 469)), ("test", slice(480, None))):
-        for patch in load("natural_patches", split, n=5).x[:, 0].numpy():
+        for patch in load_data("natural_patches", split, n=5).x[:, 0].numpy():
             candidates = np.abs(windows[:, :, columns, 0, 0] - patch[0, 0]) < 1e-5
             assert np.abs(windows[:, :, columns][candidates] - patch).max((1, 2)).min() < 1e-5
 
 
 def test_rotating_digit_is_one_digit_all_the_way_round():
-    d = load("rotating_digit", n=8, digit=7)
+    d = load_data("rotating_digit", n=8, digit=7)
     assert torch.equal(d.labels, torch.arange(8)) and torch.allclose(d.x[2], d.x[0].rot90(1, (1, 2)), atol=1e-4)
     mass = d.flat.sum(1)
     assert (mass / mass[0] - 1).abs().max() < 0.01  # nothing turns out of the frame
@@ -199,29 +200,29 @@ def test_rotating_digit_is_one_digit_all_the_way_round():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: load("minst"), ["'minst'", "Did you mean 'mnist'?", *NAMES]),
-        (lambda: load("MNIST"), ["Did you mean 'mnist'?"]),
-        (lambda: load(["mnist"]), ["data set"]),
-        (lambda: load("digits", "tset"), ["split of digits", "Did you mean 'test'?", "train, test, all"]),
-        (lambda: load("curves", "all"), ["split of curves", "train, test"]),
-        (lambda: load("faces", sise=32), ["option of faces", "Did you mean 'size'?"]),
-        (lambda: load("mnist", n=10), ["option of mnist", "Known: none"]),
-        (lambda: load("faces", size=30), ["divide 64", "30"]),
-        (lambda: load("faces", size=128), ["size", "1 to 64", "128"]),
-        (lambda: load("digits", size=0), ["size", "0"]),
-        (lambda: load("ring", n=0), ["n must be", "at least 1", "0"]),
-        (lambda: load("curves", n=2.5), ["n must be", "2.5"]),
-        (lambda: load("curves", n=True), ["n must be", "True"]),
-        (lambda: load("grid", seed=-1), ["seed", "-1"]),
-        (lambda: load("spiral", noise=-0.1), ["noise", "-0.1"]),
-        (lambda: load("spiral", noise=float("nan")), ["noise", "nan"]),
-        (lambda: load("moons", noise="much"), ["noise", "'much'"]),
-        (lambda: load("rotating_digit", digit=10), ["digit", "0 to 9", "10"]),
-        (lambda: load("natural_patches", size=161), ["size", "1 to 160"]),
-        (lambda: load("newsgroups", words=99), ["words", "100 to 20000", "99"]),
-        (lambda: load("newsgroups", "all"), ["split of newsgroups", "train, test"]),
-        (lambda: data.fetch("facse"), ["Did you mean 'faces'?"]),
-        (lambda: data.verify("curve"), ["Did you mean 'curves'?"]),
+        (lambda: load_data("minst"), ["'minst'", "Did you mean 'mnist'?", *NAMES]),
+        (lambda: load_data("MNIST"), ["Did you mean 'mnist'?"]),
+        (lambda: load_data(["mnist"]), ["data set"]),
+        (lambda: load_data("digits", "tset"), ["split of digits", "Did you mean 'test'?", "train, test, all"]),
+        (lambda: load_data("curves", "all"), ["split of curves", "train, test"]),
+        (lambda: load_data("faces", sise=32), ["option of faces", "Did you mean 'size'?"]),
+        (lambda: load_data("mnist", n=10), ["option of mnist", "Known: none"]),
+        (lambda: load_data("faces", size=30), ["divide 64", "30"]),
+        (lambda: load_data("faces", size=128), ["size", "1 to 64", "128"]),
+        (lambda: load_data("digits", size=0), ["size", "0"]),
+        (lambda: load_data("ring", n=0), ["n must be", "at least 1", "0"]),
+        (lambda: load_data("curves", n=2.5), ["n must be", "2.5"]),
+        (lambda: load_data("curves", n=True), ["n must be", "True"]),
+        (lambda: load_data("grid", seed=-1), ["seed", "-1"]),
+        (lambda: load_data("spiral", noise=-0.1), ["noise", "-0.1"]),
+        (lambda: load_data("spiral", noise=float("nan")), ["noise", "nan"]),
+        (lambda: load_data("moons", noise="much"), ["noise", "'much'"]),
+        (lambda: load_data("rotating_digit", digit=10), ["digit", "0 to 9", "10"]),
+        (lambda: load_data("natural_patches", size=161), ["size", "1 to 160"]),
+        (lambda: load_data("newsgroups", words=99), ["words", "100 to 20000", "99"]),
+        (lambda: load_data("newsgroups", "all"), ["split of newsgroups", "train, test"]),
+        (lambda: datasets.fetch("facse"), ["Did you mean 'faces'?"]),
+        (lambda: datasets.verify("curve"), ["Did you mean 'curves'?"]),
     ],
 )
 def test_what_makes_no_sense_is_named(call, words):
@@ -279,8 +280,8 @@ def test_check_passes_what_is_right_on(dtype):
 
 
 def test_missing_mnist_is_stood_in_for_with_one_line(empty, capsys):
-    train, test = load("mnist"), load("mnist", "test")
-    digits = load("digits", size=20)
+    train, test = load_data("mnist"), load_data("mnist", "test")
+    digits = load_data("digits", size=20)
     assert train.stand_in and test.stand_in and train.x.shape == (1500, 1, 28, 28) and test.x.shape == (297, 1, 28, 28)
     assert torch.equal(train.x[..., 4:24, 4:24], digits.x) and torch.equal(train.labels, digits.labels)
     assert train.x.sum() == pytest.approx(digits.x.sum().item(), rel=1e-5)  # a black border
@@ -290,35 +291,35 @@ def test_missing_mnist_is_stood_in_for_with_one_line(empty, capsys):
 
 
 def test_missing_faces_become_forty_people_of_ten(empty, capsys):
-    every, train, test = (load("faces", split) for split in ("all", "train", "test"))
+    every, train, test = (load_data("faces", split) for split in ("all", "train", "test"))
     assert every.stand_in and every.x.shape == (400, 1, 32, 32) and torch.equal(every.labels.bincount(), torch.full((40,), 10))
     assert train.labels.max() == 29 and test.labels.min() == 30 and torch.equal(torch.cat([train.x, test.x]), every.x)
     assert len(every.flat.unique(dim=0)) == 400  # nobody twice
-    digits = load("digits", "all", size=64)
+    digits = load_data("digits", "all", size=64)
     label = {x.numpy().tobytes(): int(y) for x, y in zip(digits.x, digits.labels)}
-    own = torch.tensor([label[x.numpy().tobytes()] for x in load("faces", "all", size=64).x])
+    own = torch.tensor([label[x.numpy().tobytes()] for x in load_data("faces", "all", size=64).x])
     assert torch.equal(own, every.labels % 10)  # each person writes one digit
-    assert load("face_patches", n=5).stand_in
+    assert load_data("face_patches", n=5).stand_in
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_a_failed_download_is_tried_once_in_a_process_but_again_when_asked_for(empty, monkeypatch):
     tries = []
-    monkeypatch.setitem(files.SOURCES, "mnist", files.SOURCES["mnist"]._replace(fetch=lambda folder: tries.append(folder) or 1 / 0))
-    assert load("mnist").stand_in and load("mnist", "test").stand_in and len(tries) == 1
+    monkeypatch.setitem(download.SOURCES, "mnist", download.SOURCES["mnist"]._replace(fetch=lambda folder: tries.append(folder) or 1 / 0))
+    assert load_data("mnist").stand_in and load_data("mnist", "test").stand_in and len(tries) == 1
     with pytest.raises(DataError, match="could not be downloaded"):
-        data.fetch("mnist")
+        datasets.fetch("mnist")
     assert len(tries) == 2
 
 
 def test_a_root_that_cannot_be_written_is_named(tmp_path, empty, monkeypatch, capsys):
     put(tmp_path / "file", b"")
     monkeypatch.setenv("REPGEN_DATA", str(tmp_path / "file" / "data"))  # binds root, too, unlike chmod
-    assert load("mnist").stand_in
+    assert load_data("mnist").stand_in
     (line,) = capsys.readouterr().out.splitlines()
     assert "cannot be written" in line and str(tmp_path / "file" / "data") in line and "REPGEN_DATA" in line
     with pytest.raises(DataError, match="REPGEN_DATA"):
-        data.fetch("faces")
+        datasets.fetch("faces")
 
 
 # --- downloads ---
@@ -334,9 +335,9 @@ def test_a_download_that_breaks_off_leaves_nothing(empty, monkeypatch, capsys):
         if len(written) == 3:
             raise ConnectionResetError("the line went dead")
 
-    monkeypatch.setattr(files, "_reach", lambda urls: None)
+    monkeypatch.setattr(download, "_reach", lambda urls: None)
     monkeypatch.setattr(vision, "download_and_extract_archive", transfer)
-    assert load("mnist").stand_in and len(written) == 3
+    assert load_data("mnist").stand_in and len(written) == 3
     assert "the line went dead" in capsys.readouterr().out
     assert list(empty.rglob("*")) == [] and socket.getdefaulttimeout() is None
 
@@ -346,36 +347,36 @@ def test_a_download_that_is_interrupted_leaves_nothing(empty, monkeypatch):
         put(folder / FACES, b"half a file")
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(files.SOURCES, "faces", files.SOURCES["faces"]._replace(fetch=fetch))
+    monkeypatch.setitem(download.SOURCES, "faces", download.SOURCES["faces"]._replace(fetch=fetch))
     with pytest.raises(KeyboardInterrupt):
-        load("faces")
+        load_data("faces")
     assert list(empty.rglob("*")) == []
 
 
 def test_a_download_of_something_else_is_refused(empty, monkeypatch):
-    source = files.SOURCES["mnist"]
+    source = download.SOURCES["mnist"]
     monkeypatch.setitem(
-        files.SOURCES, "mnist", source._replace(fetch=lambda folder: [put(folder / file, b"a login page") for file in source.files])
+        download.SOURCES, "mnist", source._replace(fetch=lambda folder: [put(folder / file, b"a login page") for file in source.files])
     )
     with pytest.raises(DataError, match="could not be downloaded.*is not the original"):
-        data.fetch("mnist")
+        datasets.fetch("mnist")
     assert list(empty.rglob("*")) == []
 
 
 def test_fetch_brings_what_is_missing_or_damaged_and_leaves_the_rest(empty, monkeypatch):
     content = {"a/one": b"one", "a/two": b"two", "three": b"three"}
-    sums = {file: (len(x), files.hashlib.md5(x).hexdigest()) for file, x in content.items()}
-    fetched = files.Source(lambda folder: [put(folder / file, x) for file, x in content.items()], sums)
-    monkeypatch.setitem(files.SOURCES, "mnist", fetched)
+    sums = {file: (len(x), download.hashlib.md5(x).hexdigest()) for file, x in content.items()}
+    fetched = download.Source(lambda folder: [put(folder / file, x) for file, x in content.items()], sums)
+    monkeypatch.setitem(download.SOURCES, "mnist", fetched)
     right, wrong = put(empty / "a/one", b"one"), put(empty / "a/two", b"tw")
     before = right.stat().st_ino
-    assert [row.state for row in data.status() if row.name == "mnist"] == ["damaged"]
-    assert data.fetch("mnist") == data.verify("mnist") == [empty / file for file in content]
+    assert [row.state for row in datasets.status() if row.name == "mnist"] == ["damaged"]
+    assert datasets.fetch("mnist") == datasets.verify("mnist") == [empty / file for file in content]
     assert wrong.read_bytes() == b"two" and right.stat().st_ino == before
     assert sorted(p.name for p in empty.iterdir()) == ["a", "three"]
-    assert data.status()[0] == data.Status("mnist", "verified", str(empty / "a"), 11, "")
-    monkeypatch.setattr(files, "root", lambda: pytest.fail("nothing to do") if not empty.exists() else empty)
-    assert data.fetch("mnist")  # nothing to bring: no download
+    assert datasets.status()[0] == datasets.Status("mnist", "verified", str(empty / "a"), 11, "")
+    monkeypatch.setattr(download, "root", lambda: pytest.fail("nothing to do") if not empty.exists() else empty)
+    assert datasets.fetch("mnist")  # nothing to bring: no download
 
 
 def test_scikit_learns_own_conversion_of_the_faces_is_recognised_by_its_note(empty, monkeypatch):
@@ -387,15 +388,15 @@ def test_scikit_learns_own_conversion_of_the_faces_is_recognised_by_its_note(emp
         savemat(Path(dirname) / "raw.mat", {"faces": pixels})
         return Path(dirname) / "raw.mat"
 
-    monkeypatch.setattr(files, "_reach", lambda urls: None)
+    monkeypatch.setattr(download, "_reach", lambda urls: None)
     monkeypatch.setattr(olivetti, "_fetch_remote", remote)
-    assert data.fetch("faces") == data.verify("faces") == [empty / FACES]
+    assert datasets.fetch("faces") == datasets.verify("faces") == [empty / FACES]
     assert sorted(p.name for p in empty.rglob("*")) == ["olivetti_py3.pkz", "olivetti_py3.pkz.md5", "sklearn"]
-    got = load("faces", "all", size=64)
+    got = load_data("faces", "all", size=64)
     assert not got.stand_in and np.allclose(got.flat.numpy(), pixels.T.reshape(400, 64, 64).swapaxes(1, 2).reshape(400, -1) / 255)
     put(empty / FACES, (empty / FACES).read_bytes() + b"!")
     with pytest.raises(DataError, match="damaged"):
-        load("faces")
+        load_data("faces")
 
 
 def archive(train, test) -> bytes:
@@ -421,23 +422,23 @@ def test_scikit_learns_own_conversion_of_the_newsgroups_is_recognised_and_counte
     def remote(metadata, dirname, **_):
         return put(Path(dirname) / metadata.filename, archive(TRAIN_POSTS, TEST_POSTS))
 
-    monkeypatch.setattr(files, "_reach", lambda urls: None)
-    monkeypatch.setattr(newsgroups, "_fetch_remote", remote)
-    assert data.fetch("newsgroups") == data.verify("newsgroups") == [empty / NEWS]
+    monkeypatch.setattr(download, "_reach", lambda urls: None)
+    monkeypatch.setattr(twenty, "_fetch_remote", remote)
+    assert datasets.fetch("newsgroups") == datasets.verify("newsgroups") == [empty / NEWS]
     assert sorted(p.name for p in empty.rglob("*")) == [Path(NEWS).name, Path(NEWS).name + ".md5", "sklearn"]
-    train, test = load("newsgroups"), load("newsgroups", "test")
+    train, test = load_data("newsgroups"), load_data("newsgroups", "test")
     assert not train.stand_in and train.words == test.words == ("rocket", "sky")  # no headers, no stop words
-    assert sorted(posts.counts_of(train.x).tolist()) == [[0, 2], [1, 1]]  # nothing is left of the third post
-    assert sorted(posts.counts_of(test.x).tolist()) == [[0, 3], [1, 0]]  # nor of "comet", nor of what was quoted
+    assert sorted(newsgroups.unscale(train.x).tolist()) == [[0, 2], [1, 1]]  # nothing is left of the third post
+    assert sorted(newsgroups.unscale(test.x).tolist()) == [[0, 3], [1, 0]]  # nor of "comet", nor of what was quoted
 
 
 def test_a_download_of_the_newsgroups_that_is_cut_short_leaves_nothing(empty, monkeypatch, capsys):
     def remote(metadata, dirname, **_):
         return put(Path(dirname) / metadata.filename, archive(TRAIN_POSTS, TEST_POSTS)[:-200])
 
-    monkeypatch.setattr(files, "_reach", lambda urls: None)
-    monkeypatch.setattr(newsgroups, "_fetch_remote", remote)
-    assert load("newsgroups").stand_in and list(empty.rglob("*")) == []
+    monkeypatch.setattr(download, "_reach", lambda urls: None)
+    monkeypatch.setattr(twenty, "_fetch_remote", remote)
+    assert load_data("newsgroups").stand_in and list(empty.rglob("*")) == []
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("newsgroups: not found") and "topic model stand in" in line and "digits" not in line
 
@@ -459,11 +460,11 @@ def test_reach_tells_an_answer_from_a_refusal_and_from_silence(monkeypatch):
         hangs = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with socket.create_server(("127.0.0.1", 0)) as closed:
             refuses = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        files._reach([refuses, answers])  # even a 404 is an answer
+        download._reach([refuses, answers])  # even a 404 is an answer
         with pytest.raises(OSError, match="refused"):
-            files._reach([refuses])
+            download._reach([refuses])
         with pytest.raises(OSError, match="no answer|timed out"):
-            files._reach([hangs], seconds=0.3)
+            download._reach([hangs], seconds=0.3)
         server.shutdown()
 
 
@@ -475,30 +476,30 @@ def test_damaged_files_are_named_and_neither_replaced_nor_stood_in_for(empty):
     for content in (right, right[:-1], b""):
         path = put(empty / TRAIN_LABELS, content)
         with pytest.raises(DataError) as error:
-            load("mnist")
-        found = files.hashlib.md5(content).hexdigest()
+            load_data("mnist")
+        found = download.hashlib.md5(content).hexdigest()
         for word in (str(path), f"{len(content):,} bytes", found, "60,008", "a25bea736e30d166cdddb491f175f624", "data fetch mnist"):
             assert word in str(error.value)
         assert path.read_bytes() == content
-        row = data.status()[0]
+        row = datasets.status()[0]
         assert row.state == "damaged" and str(path) in row.note and row.size == len(content)
 
 
 @pytest.mark.parametrize("real", ["mnist"], indirect=True)
 def test_one_altered_byte_is_found_even_after_the_file_was_verified(real, empty):
     path = put(empty / TRAIN_LABELS, (real / TRAIN_LABELS).read_bytes())
-    assert TRAIN_LABELS not in files.problems("mnist")
+    assert TRAIN_LABELS not in download.problems("mnist")
     content = bytearray(path.read_bytes())
     content[5000] ^= 1
     path.write_bytes(content)
     with pytest.raises(DataError, match="train-labels.*damaged"):
-        load("mnist")
+        load_data("mnist")
 
 
 def test_a_file_that_cannot_be_read_is_named(empty):
     (empty / TRAIN_LABELS).mkdir(parents=True)
     with pytest.raises(DataError, match="train-labels-idx1-ubyte cannot be read"):
-        load("mnist")
+        load_data("mnist")
 
 
 def test_nothing_is_unpickled_before_its_checksum_is_right(empty, tmp_path):
@@ -510,7 +511,7 @@ def test_nothing_is_unpickled_before_its_checksum_is_right(empty, tmp_path):
     put(empty / NEWS, zlib.compress(pickle.dumps(Trap())))
     for name, file in (("faces", FACES), ("face_patches", FACES), ("newsgroups", NEWS)):
         with pytest.raises(DataError, match=f"{Path(file).name} is damaged"):
-            load(name)
+            load_data(name)
     assert not (tmp_path / "sprung").exists()
     pickle.loads((empty / FACES).read_bytes())
     assert (tmp_path / "sprung").exists()  # it would have sprung
@@ -519,15 +520,15 @@ def test_nothing_is_unpickled_before_its_checksum_is_right(empty, tmp_path):
 def test_verification_is_remembered_while_a_file_does_not_change(empty, monkeypatch):
     path = put(empty / TRAIN_LABELS, b"x")
     reads = []
-    monkeypatch.setattr(files.hashlib, "file_digest", lambda *a, real=files.hashlib.file_digest: reads.append(1) or real(*a))
-    files.problems("mnist")
-    files.problems("mnist")
+    monkeypatch.setattr(download.hashlib, "file_digest", lambda *a, real=download.hashlib.file_digest: reads.append(1) or real(*a))
+    download.problems("mnist")
+    download.problems("mnist")
     assert len(reads) == 1
     with pytest.raises(DataError):
-        data.verify("mnist")  # asked for: reads again
+        datasets.verify("mnist")  # asked for: reads again
     assert len(reads) == 2
     path.write_bytes(b"xy")
-    files.problems("mnist")
+    download.problems("mnist")
     assert len(reads) == 3
 
 
@@ -537,23 +538,23 @@ def test_verification_is_remembered_while_a_file_does_not_change(empty, monkeypa
 def test_root(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("REPGEN_DATA", "~/here")
-    assert data.root() == tmp_path / "here"
+    assert datasets.root() == tmp_path / "here"
     monkeypatch.setenv("REPGEN_DATA", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    monkeypatch.setattr(files.sys, "platform", "linux")
-    assert data.root() == tmp_path / "xdg" / "repgen"
+    monkeypatch.setattr(download.sys, "platform", "linux")
+    assert datasets.root() == tmp_path / "xdg" / "repgen"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert data.root() == tmp_path / ".cache" / "repgen"
-    monkeypatch.setattr(files.sys, "platform", "darwin")
-    assert data.root() == tmp_path / "Library" / "Caches" / "repgen"
+    assert datasets.root() == tmp_path / ".cache" / "repgen"
+    monkeypatch.setattr(download.sys, "platform", "darwin")
+    assert datasets.root() == tmp_path / "Library" / "Caches" / "repgen"
 
 
 def test_status_has_a_row_for_every_name_and_fetch_and_verify_nothing_to_do_without_files(empty):
-    rows = {row.name: row for row in data.status()}
+    rows = {row.name: row for row in datasets.status()}
     assert tuple(rows) == NAMES
     assert {name for name, row in rows.items() if row.state == "missing"} == {"mnist", "faces", "face_patches", "newsgroups"}
     assert rows["digits"].where == "scikit-learn" and rows["ring"].state == "generated" and rows["faces"].size == 0
     assert "fetch mnist" in rows["mnist"].note and not empty.exists()
-    assert data.fetch("ring") == data.verify("digits") == []
+    assert datasets.fetch("ring") == datasets.verify("digits") == []
     with pytest.raises(DataError, match="missing.*data fetch faces"):
-        data.verify("face_patches")
+        datasets.verify("face_patches")

@@ -6,7 +6,7 @@ import torch
 
 from repgen.dbn import DBN
 from repgen.labelled_rbm import LabelledRBM
-from repgen.partition import exact_log_partition
+from repgen.evaluation.partition import exact_log_partition
 
 
 def states(n):
@@ -169,4 +169,4 @@ def test_one_layer_of_units_is_no_net():
 
 
 def test_options_reach_every_machine():
-    assert all(rbm.binarise and len(rbm.chains) == 5 for rbm in DBN((4, 3, 2), classes=3, binarise=True, chains=5).rbms)
+    assert all(rbm.binarize and len(rbm.chains) == 5 for rbm in DBN((4, 3, 2), classes=3, binarize=True, chains=5).rbms)

@@ -9,7 +9,7 @@ from repgen import dcgan
 
 @pytest.mark.parametrize("size, channels", [(28, (16, 8)), (32, (16, 8, 4)), (64, (8,))])
 def test_the_players_fit_each_other(size, channels):
-    g, d = dcgan.generator(size, channels, n_latent=5), dcgan.discriminator(size, channels[::-1])
+    g, d = dcgan.generator(size, channels, latent_dim=5), dcgan.discriminator(size, channels[::-1])
     x = g(torch.randn(3, 5))
     assert x.shape == (3, 1, size, size) and 0 < x.min() and x.max() < 1
     assert d(x).shape == (3, 1)
@@ -57,7 +57,7 @@ def test_folded_is_the_trained_net(net, like):
             nn.init.uniform_(layer.bias, -1, 1)
     x = torch.rand(like)
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    small = dcgan.folded(net)
+    small = dcgan.fold_batch_norm(net)
     assert not any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in small)
     torch.testing.assert_close(small(x), net.eval()(x), rtol=1e-4, atol=1e-5)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items()), "the net itself was changed"
@@ -80,6 +80,6 @@ def test_what_cannot_be_built():
     with pytest.raises(ValueError, match=r"got \(\)"):
         dcgan.generator(28, ())
     with pytest.raises(ValueError, match="at least 1, got 0"):
-        dcgan.generator(n_latent=0)
+        dcgan.generator(latent_dim=0)
     with pytest.raises(ValueError, match="follows no linear layer"):
-        dcgan.folded(nn.Sequential(nn.BatchNorm1d(3)))
+        dcgan.fold_batch_norm(nn.Sequential(nn.BatchNorm1d(3)))

@@ -3,7 +3,7 @@
 import itertools
 
 import torch
-from repgen.recipes.dcgan_faces import Moved
+from repgen.zoo.recipes.dcgan_faces import Moved
 from torch import nn
 
 

@@ -28,16 +28,16 @@ def test_without_corruption_the_loss_is_the_autoencoders(reconstruction, tied):
         for weight in plain.parameters():
             weight.mul_(5)  # so that the answer depends on the input
     x = torch.rand(40, 12)
-    for corrupt in (untouched, partial(mask, share=0.0), partial(gaussian, sd=0.0), partial(salt_and_pepper, share=0.0)):
+    for corrupt in (untouched, partial(mask, p=0.0), partial(gaussian, std=0.0), partial(salt_and_pepper, p=0.0)):
         model = DenoisingAutoencoder((12, 8, 3), corrupt=corrupt, **options)
         model.load_state_dict(plain.state_dict())
         assert model.loss(x).item() == pytest.approx(plain.loss(x).item(), rel=1e-6)
-    model.corrupt = partial(mask, share=0.9)
+    model.corrupt = partial(mask, p=0.9)
     assert model.loss(x).item() != pytest.approx(plain.loss(x).item(), rel=1e-4)
 
 
 def test_the_loss_compares_the_repair_of_the_damaged_with_the_clean():
-    model = DenoisingAutoencoder((12, 3), corrupt=partial(mask, share=0.4))
+    model = DenoisingAutoencoder((12, 3), corrupt=partial(mask, p=0.4))
     x = torch.rand(40, 1, 3, 4)
     g = torch.Generator().manual_seed(3)
     damaged = x.flatten(1) * (torch.rand(40, 12, generator=g) >= 0.4)
@@ -62,8 +62,8 @@ def test_the_damage_is_drawn_once_a_batch_from_the_generator():
 def test_a_code_larger_than_the_image_needs_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model = DenoisingAutoencoder((12, 30), corrupt=partial(mask, share=0.3))
-    assert model.n_code == 30
+        model = DenoisingAutoencoder((12, 30), corrupt=partial(mask, p=0.3))
+    assert model.latent_dim == 30
     with pytest.warns(UserWarning, match="may copy"):
         Autoencoder((12, 30))
 
@@ -85,7 +85,7 @@ def test_a_linear_one_on_gaussian_noise_is_wieners_filter():
     """argmin over A of E|A (x + noise) - x|^2 is S (S + sd^2 I)^-1, S the covariance: ridge regression."""
     sd, x = 0.8, correlated(4000)
     torch.manual_seed(1)
-    model = DenoisingAutoencoder((6, 6), code=nn.Identity, output=nn.Identity, corrupt=partial(gaussian, sd=sd))
+    model = DenoisingAutoencoder((6, 6), code=nn.Identity, output=nn.Identity, corrupt=partial(gaussian, std=sd))
     fit(model, x, epochs=60, batch_size=200, lr=0.01, schedule=cosine, progress=False)
     S = x.double().T @ x.double() / len(x)
     noise = sd**2 * torch.eye(6, dtype=torch.float64)
@@ -111,7 +111,7 @@ def test_a_masking_one_learns_the_linear_fill_in():
     p, x = 0.3, correlated(4000)
     q = 1 - p
     torch.manual_seed(1)
-    model = DenoisingAutoencoder((6, 6), code=nn.Identity, output=nn.Identity, corrupt=partial(mask, share=p))
+    model = DenoisingAutoencoder((6, 6), code=nn.Identity, output=nn.Identity, corrupt=partial(mask, p=p))
     fit(model, x, epochs=60, batch_size=200, lr=0.01, schedule=cosine, progress=False)
     S = x.double().T @ x.double() / len(x)
     second = q * q * S + q * p * S.diag().diag()

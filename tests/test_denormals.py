@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from repgen import fit
-from repgen.denormals import forget
+from repgen.training.denormals import forget
 
 TINY = torch.finfo(torch.float32).tiny
 

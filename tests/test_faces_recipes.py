@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from repgen import toys
-from repgen.data import Data
-from repgen.recipes import deep_ae_pretrained_faces as then
-from repgen.recipes import mirrored_faces as mirrored
-from repgen.recipes import strangers_faces as now
-from repgen.recipes.mirrored_faces import with_mirror_images
+from repgen.datasets import synthetic
+from repgen.datasets import Data
+from repgen.zoo.recipes import deep_ae_pretrained_faces as then
+from repgen.zoo.recipes import mirrored_faces as mirrored
+from repgen.zoo.recipes import strangers_faces as now
+from repgen.zoo.recipes.mirrored_faces import with_mirror_images
 from repgen.train import History
 
 
@@ -17,22 +17,22 @@ def painted(monkeypatch):
     """Photographs in the grey of their person, so that a patch tells whose it is; 60 patches a split."""
     greys = torch.arange(40).repeat_interleave(10) / 40
 
-    def load(name, split="train", device=None, size=64):
+    def load_data(name, split="train", device=None, size=64):
         photographs = greys[:300] if split != "test" else greys[300:]
         x = photographs.view(-1, 1, 1, 1).expand(-1, 1, 64, 64)
         if name == "face_patches":
-            x = toys.face_patches(x, 60, torch.Generator().manual_seed(len(split)))
+            x = synthetic.face_patches(x, 60, torch.Generator().manual_seed(len(split)))
         return Data(x, None, name, "painted")
 
-    monkeypatch.setattr(now, "load", load)
+    monkeypatch.setattr(now, "load_data", load_data)
     now.scaling.cache_clear()  # of other patches
-    yield load
+    yield load_data
     now.scaling.cache_clear()
 
 
-def whose(x, load):
+def whose(x, load_data):
     """The persons of scaled patches (N, 625)."""
-    mean, factor = toys.scale(*(load("face_patches", split).x for split in ("train", "validation", "test")))
+    mean, factor = synthetic.pixel_scale(*(load_data("face_patches", split).x for split in ("train", "validation", "test")))
     return ((x / factor + mean.flatten())[:, 312] * 40).round().int()
 
 

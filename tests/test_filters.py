@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from repgen.filters import nl_means
+from repgen.evaluation.nl_means import nl_means
 
 
 def by_loops(picture, noise, strength, patch, window):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from repgen.gabor import fit_gabors, gabor
+from repgen.evaluation.gabor import fit_gabors, gabor
 
 
 def test_a_gabor_is_what_its_formula_says():

@@ -110,7 +110,7 @@ def test_penalties_of_a_flat_and_of_a_curved_discriminator():
 @pytest.mark.parametrize("penalty", [None, "r1", "gradient"])
 def test_two_steps_are_those_by_hand(objective, penalty):
     x = points()
-    model = game(objective=objective, penalty=penalty, weight=0.3, rates=(0.05, None))
+    model = game(objective=objective, penalty=penalty, weight=0.3, lrs=(0.05, None))
     by_hand = game(objective=objective)
     draws = []
     model.latents, plain = lambda n, g=None: draws.append(plain(n, g)) or draws[-1], model.latents
@@ -261,7 +261,7 @@ def weights(module):
 
 @pytest.mark.parametrize("steps", [1, 2])
 def test_averaged_weights_follow_their_recursion(steps):
-    model, plain, before = game(average=0.7, steps=steps), game(steps=steps), []
+    model, plain, before = game(ema_decay=0.7, steps=steps), game(steps=steps), []
     judge = model.discriminator_loss
     model.discriminator_loss = lambda x, generator=None: before.append(weights(model.generator)) or judge(x, generator)
     for gan in (model, plain):
@@ -270,7 +270,7 @@ def test_averaged_weights_follow_their_recursion(steps):
     expected = before[0]
     for now in before[1:]:
         expected = [0.7 * a + (1 - 0.7) * b for a, b in zip(expected, now)]
-    for a, b, last in zip(model.averaged.module.parameters(), expected, weights(model.generator)):
+    for a, b, last in zip(model.ema.module.parameters(), expected, weights(model.generator)):
         torch.testing.assert_close(a.detach(), b)
         assert not torch.allclose(b, last)
     for a, b in zip(weights(model.generator) + weights(model.discriminator), weights(plain.generator) + weights(plain.discriminator)):
@@ -278,34 +278,34 @@ def test_averaged_weights_follow_their_recursion(steps):
 
 
 def test_samples_come_from_the_averaged_generator():
-    model = game(average=0.9)
+    model = game(ema_decay=0.9)
     fit(model, points(), epochs=3, batch_size=2, lr=0.3, **quick)
     z = model.latents(7, torch.Generator().manual_seed(0))
     y = model.sample(7, torch.Generator().manual_seed(0))
-    torch.testing.assert_close(y, model.averaged.module(z).detach())
+    torch.testing.assert_close(y, model.ema.module(z).detach())
     assert not torch.allclose(y, model.decode(z).detach(), rtol=1e-3) and not y.requires_grad
 
 
 def test_looking_on_does_not_change_the_average():
-    model = game(average=0.5)
+    model = game(ema_decay=0.5)
     fit(model, points(), epochs=1, batch_size=2, lr=0.3, **quick)
-    before = weights(model.averaged)
+    before = weights(model.ema)
     model.eval().discriminator_loss(points())
-    assert all(torch.equal(a, b) for a, b in zip(before, weights(model.averaged)))
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(model.ema)))
 
 
 def test_a_resumed_run_has_the_same_averaged_weights(tmp_path):
-    whole, settings = game(average=0.8), {"batch_size": 4, "lr": 0.01, "progress": False}
+    whole, settings = game(ema_decay=0.8), {"batch_size": 4, "lr": 0.01, "progress": False}
     fit(whole, points(), epochs=4, **settings)
-    fit(game(average=0.8), points(), epochs=2, checkpoint=tmp_path / "run", **settings)
-    resumed = game(average=0.8)
+    fit(game(ema_decay=0.8), points(), epochs=2, checkpoint=tmp_path / "run", **settings)
+    resumed = game(ema_decay=0.8)
     fit(resumed, points(), epochs=4, checkpoint=tmp_path / "run", **settings)
-    assert resumed.averaged.n_averaged == whole.averaged.n_averaged == 12
-    for a, b in zip(weights(resumed.averaged), weights(whole.averaged), strict=True):
+    assert resumed.ema.n_averaged == whole.ema.n_averaged == 12
+    for a, b in zip(weights(resumed.ema), weights(whole.ema), strict=True):
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("options, words", [({"pack": 0}, "pack are at least 1"), ({"average": 1.0}, "below 1.*1.0"), ({"average": -0.1}, "at least 0.*-0.1")])
+@pytest.mark.parametrize("options, words", [({"pack": 0}, "pack are at least 1"), ({"ema_decay": 1.0}, "below 1.*1.0"), ({"ema_decay": -0.1}, "at least 0.*-0.1")])
 def test_packs_and_averages_that_make_no_game(options, words):
     with pytest.raises(ValueError, match=words):
         game(**options)

@@ -6,7 +6,7 @@ from torch import nn
 
 from repgen import zoo
 from repgen.gan import GAN
-from repgen.metrics import modes
+from repgen.evaluation.metrics import modes
 
 recipe = zoo.recipe("gan-ring-seeds")
 

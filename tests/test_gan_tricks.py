@@ -159,9 +159,9 @@ def test_every_trick_is_trained_as_its_name_says(monkeypatch):
                 assert [n for _, n in asked_at] == pytest.approx(noise)
                 assert [factor for factor, _ in asked_at] == pytest.approx([rate(f) for f in (0, 0.4, 0.75, 1)])
                 assert settings == base_here | {k: v for k, v in asked.items() if k in ("lr", "optimizer")}
-            for option in ("objective", "steps", "rates", "smooth", "penalty", "weight", "pack", "n_latent"):
+            for option in ("objective", "steps", "lrs", "smooth", "penalty", "weight", "pack", "latent_dim"):
                 assert getattr(nets, option) == changes.get(option, getattr(plain, option))
-            assert (nets.averaged is not None) == ("average" in changes)
+            assert (nets.ema is not None) == ("ema_decay" in changes)
 
 
 def test_nothing_changes_nothing():

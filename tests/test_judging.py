@@ -9,7 +9,7 @@ from scipy.stats import entropy
 from sklearn.neighbors import NearestNeighbors
 
 from repgen import fit
-from repgen.judging import Judge, bootstrap, frechet, frechet_of_gaussians, inception_score, nearest, precision_recall, verdict
+from repgen.evaluation.generative import DigitClassifier, bootstrap, frechet, frechet_of_gaussians, inception_score, nearest, precision_recall, class_balance
 
 
 def features(n, d, seed=0, scale=1.0, shift=0.0):
@@ -56,11 +56,11 @@ def test_half_of_the_data_is_precise_but_not_all_there_is():
 
 def test_a_verdict_counts_answers_and_averages_how_sure_they_are():
     p = torch.tensor([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.1, 0.5, 0.4], [0.8, 0.1, 0.1]], dtype=torch.float64)
-    told = verdict(p.log())
+    told = class_balance(p.log())
     assert told.confidence == pytest.approx(0.65)
     assert told.shares.tolist() == [0.75, 0.25, 0]
     assert told.balance == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)) / math.log(3))
-    assert verdict(torch.eye(5)).balance == pytest.approx(1)
+    assert class_balance(torch.eye(5)).balance == pytest.approx(1)
 
 
 def test_the_judge_learns_to_tell_stripes_apart():
@@ -70,7 +70,7 @@ def test_the_judge_learns_to_tell_stripes_apart():
     stripes[0, ::2], stripes[1, :, ::2] = 1, 1
     x = (stripes[labels] + 0.3 * torch.randn(400, 8, 8, generator=g))[:, None]
     torch.manual_seed(0)
-    judge = Judge(8, classes=2, channels=4, n_features=6)
+    judge = DigitClassifier(8, classes=2, channels=4, n_features=6)
     fit(judge, (x[:300], labels[:300]), epochs=4, batch_size=50, lr=1e-2, progress=False)
     judge.eval()
     assert (judge(x[300:]).argmax(1) == labels[300:]).all()
@@ -80,12 +80,12 @@ def test_the_judge_learns_to_tell_stripes_apart():
 
 def test_what_cannot_be_judged_is_refused():
     with pytest.raises(ValueError, match="multiple of 4; got 30"):
-        Judge(30)
+        DigitClassifier(30)
     with pytest.raises(ValueError, match=r"expected pictures \(N, 1, 28, 28\), got shape \(2, 784\)"):
-        Judge()(torch.zeros(2, 784))
+        DigitClassifier()(torch.zeros(2, 784))
     for wrong in (torch.zeros(0, 10), torch.zeros(10)):
         with pytest.raises(ValueError, match="at least 1 of them"):
-            verdict(wrong)
+            class_balance(wrong)
     with pytest.raises(ValueError, match="at least 2 of them"):
         frechet(torch.zeros(5, 3), torch.zeros(1, 3))
     with pytest.raises(ValueError, match="as many features; got 3 and 2"):

@@ -151,7 +151,7 @@ def test_float32_and_images_of_any_shape():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: LogisticPCA(0), "n_code=0"),
+        (lambda: LogisticPCA(0), "latent_dim=0"),
         (lambda: LogisticPCA(12, 12), "fewer than the 12"),
         (lambda: LogisticPCA(2, 12, ridge=0), "ridge must be positive"),
         (lambda: LogisticPCA(2, 12).fit(torch.rand(9, 11)), "12 pixels"),

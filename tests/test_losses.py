@@ -8,7 +8,8 @@ import scipy.linalg
 import torch
 from torch import distributions
 
-from repgen import losses, metrics
+from repgen import losses
+from repgen.evaluation import metrics
 
 
 def draw(*shape, seed=0):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from repgen import metrics, toys
+from repgen.datasets import synthetic
+from repgen.evaluation import metrics
 from scipy.signal.windows import gaussian
 
 
@@ -92,7 +93,7 @@ def test_modes_are_counted_sample_by_sample():
 
 
 def test_modes_in_closed_cases():
-    centres = toys.ring_centres()
+    centres = synthetic.ring_centres()
     seen = metrics.modes(centres[[0, 0, 3]], centres, 0.01)
     assert (seen.found, seen.quality, seen.counts.tolist()) == (2, 1.0, [2, 0, 0, 1, 0, 0, 0, 0])
     near, off = torch.tensor([[1.0299, 0.0]]), torch.tensor([[1.0301, 0.0]])  # 3 sd is 0.03
@@ -101,7 +102,7 @@ def test_modes_in_closed_cases():
     assert metrics.modes(torch.zeros(5, 2), centres, 0.01).quality == 0
 
 
-@pytest.mark.parametrize("draw, centres, sd", [(toys.ring, toys.ring_centres(), 0.01), (toys.grid, toys.grid_centres(), 0.05)])
+@pytest.mark.parametrize("draw, centres, sd", [(synthetic.ring, synthetic.ring_centres(), 0.01), (synthetic.grid, synthetic.grid_centres(), 0.05)])
 def test_the_data_find_all_their_modes_evenly_and_are_of_the_quality_of_a_plane(draw, centres, sd):
     x, which = draw(100_000, torch.Generator().manual_seed(0))
     seen = metrics.modes(x, centres, sd)

@@ -445,11 +445,11 @@ def test_what_is_pinned_satisfies_the_ranges():
 @pytest.mark.parametrize(
     "code, same",
     [
-        ('x = load("ring", n=100)', True),
+        ('x = load_data("ring", n=100)', True),
         ('faces = load(\n    "faces", "train")', False),
-        ("images = load(name)", False),
-        ("from repgen.recipes import dbn_mnist", False),
-        ('net = zoo.load("vae-2d-mnist")', False),
+        ("images = load_data(name)", False),
+        ("from repgen.zoo.recipes import dbn_mnist", False),
+        ('net = zoo.load_pretrained("vae-2d-mnist")', False),
     ],
 )
 def test_only_what_needs_no_data_set_is_spared_the_run_without(tmp_path, code, same):

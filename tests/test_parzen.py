@@ -6,7 +6,7 @@ import pytest
 import torch
 from sklearn.neighbors import KernelDensity
 
-from repgen import parzen
+from repgen.evaluation import parzen
 
 
 @pytest.mark.parametrize("sigma", [0.1, 0.5, 2.0])
@@ -43,11 +43,11 @@ def test_the_chosen_width_is_near_the_best():
     g = torch.Generator().manual_seed(2)
     held_out, many = torch.randn(500, 1, generator=g), torch.randn(5000, 1, generator=g)
     sigmas = torch.tensor([0.01, 0.1, 0.3, 1.0, 3.0])
-    few = parzen.choose(held_out, many[:2], sigmas)
-    assert few.sigma == pytest.approx(1.0) and parzen.choose(held_out, many, sigmas).sigma < 0.5
+    few = parzen.select_bandwidth(held_out, many[:2], sigmas)
+    assert few.sigma == pytest.approx(1.0) and parzen.select_bandwidth(held_out, many, sigmas).sigma < 0.5
     assert few.log_density == pytest.approx(parzen.log_density(held_out, many[:2], 1.0).mean().item())
     entropy = -(1 + math.log(2 * math.pi)) / 2
-    assert parzen.choose(held_out, many, sigmas).log_density == pytest.approx(entropy, abs=0.05)
+    assert parzen.select_bandwidth(held_out, many, sigmas).log_density == pytest.approx(entropy, abs=0.05)
 
 
 def test_what_cannot_be_measured():
@@ -60,4 +60,4 @@ def test_what_cannot_be_measured():
         with pytest.raises(ValueError, match="above 0"):
             parzen.log_density(x, x, sigma)
     with pytest.raises(ValueError, match="no held-out"):
-        parzen.choose(x[:0], x)
+        parzen.select_bandwidth(x[:0], x)

@@ -7,7 +7,7 @@ from torch import nn
 from repgen import Autoencoder, DenoisingAutoencoder, fit
 from repgen.classifier import Classifier
 from repgen.corruption import mask
-from repgen.pretraining import begin, pretrain, unroll
+from repgen.pretraining import initialize_from, pretrain, unroll
 from repgen.rbm import RBM
 
 
@@ -57,7 +57,7 @@ def test_unrolled_net_does_what_the_machines_do(visible, code):
 @pytest.mark.parametrize("tied", [False, True])
 def test_unrolled_autoencoders_do_what_they_did(tied):
     torch.manual_seed(0)
-    stack = [DenoisingAutoencoder(s, nn.Sigmoid, code=nn.Sigmoid, tied=tied, corrupt=partial(mask, share=0.2)) for s in ((8, 6), (6, 4))]
+    stack = [DenoisingAutoencoder(s, nn.Sigmoid, code=nn.Sigmoid, tied=tied, corrupt=partial(mask, p=0.2)) for s in ((8, 6), (6, 4))]
     x = digits()
     pretrain(stack, x, epochs=2, progress=False)
     net = unroll(stack)
@@ -73,7 +73,7 @@ def test_unrolled_autoencoders_do_what_they_did(tied):
 def test_classifier_begins_at_the_features():
     stack, x = machines()
     net = Classifier((8, 6, 4, 3), nn.Sigmoid, visible_dropout=0.1, dropout=0.2, batch_norm=False).eval()
-    begin(net.linear, stack)
+    initialize_from(net.linear, stack)
     with torch.no_grad():
         features = stack[1].encode(stack[0].encode(x))
         torch.testing.assert_close(net(x), net.linear[-1](features))
@@ -85,7 +85,7 @@ def test_classifier_begins_at_the_features():
         (lambda: pretrain([], digits(), epochs=1), "no layer"),
         (lambda: pretrain([RBM(8, 6), RBM(5, 4)], digits(), epochs=1), "5 inputs cannot stand on one with 6"),
         (lambda: pretrain([RBM(8, 6)], digits(), [{}, {}], epochs=1), "settings for 2 layers, there are 1"),
-        (lambda: begin(Classifier((8, 5, 3)).linear, [RBM(8, 6)]), "do not fit"),
+        (lambda: initialize_from(Classifier((8, 5, 3)).linear, [RBM(8, 6)]), "do not fit"),
         (lambda: Classifier((8,)), "two classes or more"),
         (lambda: Classifier((8, 1)), "two classes or more"),
     ],

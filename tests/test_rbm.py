@@ -10,7 +10,7 @@ from sklearn.neural_network import BernoulliRBM
 from torch.nn.functional import softplus
 
 from repgen import cosine, fit
-from repgen.partition import annealed_log_partition, exact_log_partition, pseudo_log_likelihood, temperatures
+from repgen.evaluation.partition import annealed_log_partition, exact_log_partition, pseudo_log_likelihood, temperatures
 from repgen.rbm import RBM, flip
 
 
@@ -112,7 +112,7 @@ def test_its_gradient_is_that_of_the_free_energies_difference(units, k):
     """And both are the differences of two statistics, by hand: -<v h> over data and over the chains' ends."""
     rbm = machine(k=k, **units)
     x = flip(torch.full((20, 5), 0.4, dtype=torch.float64), torch.Generator().manual_seed(1))
-    loss = rbm.loss(x, torch.Generator().manual_seed(2)).energy_gap
+    loss = rbm.loss(x, torch.Generator().manual_seed(2)).objective
     end = rbm.gibbs(x, k, torch.Generator().manual_seed(2))  # the same draws
     mine = gradients(rbm, loss)
     for got, want in zip(mine, gradients(rbm, rbm.free_energy(x).mean() - rbm.free_energy(end).mean())):
@@ -132,13 +132,13 @@ def test_its_value_is_the_gap_of_mean_energies(centred):
     x = flip(torch.full((20, 5), 0.4, dtype=torch.float64), torch.Generator().manual_seed(1))
     end = rbm.gibbs(x, 1, torch.Generator().manual_seed(2))
     energy = [rbm.energy(v, rbm.encode(v)).mean() for v in (x, end)]
-    torch.testing.assert_close(rbm.loss(x, torch.Generator().manual_seed(2)).energy_gap, energy[0] - energy[1])
+    torch.testing.assert_close(rbm.loss(x, torch.Generator().manual_seed(2)).objective, energy[0] - energy[1])
 
 
 def test_its_gradient_scales_with_the_share_of_a_process():
     rbm = machine()
     x = flip(torch.full((20, 5), 0.4, dtype=torch.float64), torch.Generator().manual_seed(1))
-    whole, part = (gradients(rbm, w * rbm.loss(x, torch.Generator().manual_seed(2)).energy_gap) for w in (1, 0.25))
+    whole, part = (gradients(rbm, w * rbm.loss(x, torch.Generator().manual_seed(2)).objective) for w in (1, 0.25))
     for a, b in zip(whole, part):
         torch.testing.assert_close(0.25 * a, b)
 
@@ -147,9 +147,9 @@ def test_its_gradient_is_the_same_under_autocast():
     """The difference of two statistics is small beside them: rounded to eight bits there would be little left."""
     rbm = machine().float()
     x = flip(torch.full((20, 5), 0.4), torch.Generator().manual_seed(1))
-    expected = gradients(rbm, rbm.loss(x, torch.Generator().manual_seed(2)).energy_gap)
+    expected = gradients(rbm, rbm.loss(x, torch.Generator().manual_seed(2)).objective)
     with torch.autocast("cpu", torch.bfloat16):
-        loss = rbm.loss(x, torch.Generator().manual_seed(2)).energy_gap
+        loss = rbm.loss(x, torch.Generator().manual_seed(2)).objective
     for got, want in zip(gradients(rbm, loss), expected):
         torch.testing.assert_close(got, want)
 
@@ -245,7 +245,7 @@ def test_means_in_place_of_draws_and_fresh_pixels():
     x = torch.full((50, 5), 0.5, dtype=torch.float64)
     one, other = (rbm.loss(x, torch.Generator().manual_seed(s)) for s in (0, 0))
     assert one == other
-    assert machine(binarise=True).drawn(x).unique().tolist() == [0, 1] and torch.equal(rbm.drawn(x), x)
+    assert machine(binarize=True).sample_input(x).unique().tolist() == [0, 1] and torch.equal(rbm.sample_input(x), x)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from repgen import GAN, dcgan, fit
-from repgen.styles import StyleGenerator, equalized, modulated
+from repgen.stylegan import StyleGenerator, equalized_lr, modulated_conv
 
 
 def dice(seed=0):
@@ -14,7 +14,7 @@ def dice(seed=0):
 
 def small(**options):
     torch.manual_seed(0)
-    return StyleGenerator(8, (6, 4), n_latent=5, n_style=7, **options)
+    return StyleGenerator(8, (6, 4), latent_dim=5, style_dim=7, **options)
 
 
 def test_modulation_is_a_convolution_for_each_example():
@@ -24,12 +24,12 @@ def test_modulation_is_a_convolution_for_each_example():
         own = weight * s[:, None, None]
         own = own / own.flatten(1).norm(dim=1)[:, None, None, None]
         one_by_one.append(F.conv2d(maps[None], own, padding=1)[0])
-    torch.testing.assert_close(modulated(x, weight, scale), torch.stack(one_by_one), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(modulated_conv(x, weight, scale), torch.stack(one_by_one), rtol=1e-5, atol=1e-5)
 
 
 def test_maps_keep_their_variance():
     x = torch.randn(20, 16, 30, 30, generator=dice())
-    out = modulated(x, 5 * torch.randn(8, 16, 3, 3, generator=dice(1)), torch.randn(20, 16, generator=dice(2)))
+    out = modulated_conv(x, 5 * torch.randn(8, 16, 3, 3, generator=dice(1)), torch.randn(20, 16, generator=dice(2)))
     assert out[..., 1:-1, 1:-1].std().item() == pytest.approx(1, rel=0.02)
 
 
@@ -40,7 +40,7 @@ def test_at_the_beginning_styles_matter_and_no_layer_fades():
         layer.register_forward_hook(lambda layer, taken, given: sizes.append((given.square().mean().sqrt(), given.std(0).mean())))
     w = net.styles(torch.randn(40, 32))
     assert w.square().mean().sqrt().item() == pytest.approx(1, abs=0.35)
-    net.picture(w)
+    net.synthesis(w)
     assert all(0.5 < size < 1.6 for size, _ in sizes), sizes
     assert all(spread > 0.3 * size for size, spread in sizes), sizes
 
@@ -50,7 +50,7 @@ def test_pixels_are_cut_in_eval_mode_alone():
     with torch.no_grad():
         net.last.weight.mul_(50)
     w = net.styles(torch.randn(20, 5))
-    free, cut = net.train().picture(w), net.eval().picture(w)
+    free, cut = net.train().synthesis(w), net.eval().synthesis(w)
     assert free.min() < 0 and free.max() > 1
     assert torch.equal(cut, free.clamp(0, 1))
 
@@ -59,9 +59,9 @@ def test_mixing_takes_layers_from_each():
     net = small().eval()
     a, b = net.styles(torch.randn(3, 5)), net.styles(torch.randn(3, 5))
     assert len(net.layers) == 4
-    torch.testing.assert_close(net.picture(net.mixed(a, b, 4)), net.picture(a))
-    torch.testing.assert_close(net.picture(net.mixed(a, b, 0)), net.picture(b))
-    each = net.mixed(a, b, torch.tensor([0, 1, 4]))
+    torch.testing.assert_close(net.synthesis(net.mix_styles(a, b, 4)), net.synthesis(a))
+    torch.testing.assert_close(net.synthesis(net.mix_styles(a, b, 0)), net.synthesis(b))
+    each = net.mix_styles(a, b, torch.tensor([0, 1, 4]))
     for row, k in enumerate((0, 1, 4)):
         by_hand = torch.stack([a[row] if layer < k else b[row] for layer in range(4)])
         assert torch.equal(each[row], by_hand)
@@ -71,7 +71,7 @@ def test_a_style_at_one_level_leaves_the_levels_before_alone():
     net, seen = small().eval(), []
     net.layers[1].register_forward_hook(lambda layer, taken, given: seen.append(given))
     a, b = net.styles(torch.randn(3, 5)), net.styles(torch.randn(3, 5))
-    pictures = [net.picture(net.mixed(a, b, first)) for first in (4, 2, 1)]
+    pictures = [net.synthesis(net.mix_styles(a, b, first)) for first in (4, 2, 1)]
     assert torch.equal(seen[0], seen[1]) and not torch.equal(seen[0], seen[2])
     assert not torch.allclose(pictures[0], pictures[1])
 
@@ -80,9 +80,9 @@ def test_truncation():
     net = small()
     net.mean_style.uniform_(-1, 1)
     w = net.styles(torch.randn(6, 5))
-    torch.testing.assert_close(net.truncated(w, 1.0), w)
-    assert torch.equal(net.truncated(w, 0.0), net.mean_style.expand(6, -1))
-    torch.testing.assert_close(net.truncated(w, 0.3), 0.3 * w + 0.7 * net.mean_style)
+    torch.testing.assert_close(net.truncate(w, 1.0), w)
+    assert torch.equal(net.truncate(w, 0.0), net.mean_style.expand(6, -1))
+    torch.testing.assert_close(net.truncate(w, 0.3), 0.3 * w + 0.7 * net.mean_style)
 
 
 def test_the_mean_style_follows_those_seen_in_training():
@@ -105,21 +105,21 @@ def test_the_length_of_a_latent_does_not_matter():
 def test_noise_counts_as_much_as_was_learned():
     net = small().eval()
     w = net.styles(torch.randn(3, 5))
-    assert torch.equal(net.picture(w, dice(1), fresh=True), net.picture(w))  # strengths begin at 0
+    assert torch.equal(net.synthesis(w, dice(1), fresh=True), net.synthesis(w))  # strengths begin at 0
     with torch.no_grad():
         net.layers[2].strength.fill_(1.0)
-    a, b = net.picture(w, dice(1), fresh=True), net.picture(w, dice(2), fresh=True)
+    a, b = net.synthesis(w, dice(1), fresh=True), net.synthesis(w, dice(2), fresh=True)
     assert not torch.allclose(a, b)
-    assert torch.equal(a, net.picture(w, dice(1), fresh=True)) and torch.equal(net.picture(w), net.picture(w))
+    assert torch.equal(a, net.synthesis(w, dice(1), fresh=True)) and torch.equal(net.synthesis(w), net.synthesis(w))
     assert not torch.allclose(a[0] - b[0], a[1] - b[1])  # each picture its own
 
 
 def test_while_training_some_pictures_change_their_style_on_the_way():
     never, always = small(mixing=0.0).train(), small(mixing=1.0).train()
     z = torch.randn(8, 5)
-    torch.testing.assert_close(never(z), never.picture(never.styles(z)))
-    assert (always(z) - always.picture(always.styles(z))).flatten(1).abs().amax(1).min() > 0
-    torch.testing.assert_close(always.eval()(z), always.picture(always.styles(z)))
+    torch.testing.assert_close(never(z), never.synthesis(never.styles(z)))
+    assert (always(z) - always.synthesis(always.styles(z))).flatten(1).abs().amax(1).min() > 0
+    torch.testing.assert_close(always.eval()(z), always.synthesis(always.styles(z)))
 
 
 def test_it_plays_in_a_gan_and_every_weight_learns():
@@ -145,7 +145,7 @@ def test_equalized_is_adam_on_weights_of_mean_square_one():
         return (made - goal).square().mean()
 
     by_hand = torch.optim.Adam(v.values(), 0.02, betas=(0.5, 0.9), eps=1e-20)
-    ours = equalized(net, 0.5, 0.9)(net.parameters(), 0.02)
+    ours = equalized_lr(net, 0.5, 0.9)(net.parameters(), 0.02)
     for group in ours.param_groups:
         group["eps"] = 1e-20
     for _ in range(5):
@@ -161,7 +161,7 @@ def test_equalized_is_adam_on_weights_of_mean_square_one():
 
 def test_equalized_leaves_the_other_player_its_rate():
     other = torch.nn.Linear(3, 3)
-    assert [group["lr"] for group in equalized(small())(other.parameters(), 0.3).param_groups] == [0.3, 0.3]
+    assert [group["lr"] for group in equalized_lr(small())(other.parameters(), 0.3).param_groups] == [0.3, 0.3]
 
 
 def test_bad_input():
@@ -174,4 +174,4 @@ def test_bad_input():
         with pytest.raises(ValueError, match=words):
             StyleGenerator(**options)
     with pytest.raises(ValueError, match=r"styles \(N, 7\) or \(N, 4, 7\), got shape \(2, 3, 7\)"):
-        small().picture(torch.randn(2, 3, 7))
+        small().synthesis(torch.randn(2, 3, 7))

@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from repgen.ledger import Ledger
-from repgen.players import Seat, players_of
-from repgen.precision import chosen
+from repgen.training.meter import LossMeter
+from repgen.training.players import Stepper, players_of
+from repgen.training.amp import resolve_amp
 from repgen.train import CheckpointError, History, Player, TrainingDiverged, cosine, fit, warmup_cosine
 
 ROOT = Path(__file__).parent.parent
@@ -352,8 +352,8 @@ def test_matrix_products_in_bfloat16_round_the_entries_and_nothing_else():
 @pytest.mark.parametrize("tiles, expected", [(True, "matmul"), (False, False)])
 def test_auto_takes_the_units_that_a_cpu_has(monkeypatch, tiles, expected):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
-    assert chosen("auto", torch.device("cpu")) is expected
-    assert chosen(1, torch.device("cpu")) is True
+    assert resolve_amp("auto", torch.device("cpu")) is expected
+    assert resolve_amp(1, torch.device("cpu")) is True
 
 
 def test_precision_is_given_back_after_an_error():
@@ -440,7 +440,7 @@ sys.path[:0] = {paths!r}
 import torch
 torch.set_num_threads(1)
 from test_train import Noisy, Killed, dies_at, run, some, weights
-from repgen import checkpoint
+from repgen.training import checkpoint
 from repgen.train import cosine, fit
 
 def die(*_):
@@ -632,15 +632,15 @@ def test_nan_is_caught_at_its_step(call, value, tmp_path):
 def test_nan_is_attributed_to_the_first_bad_step_when_losses_are_read_late():
     model = Game()
     players = players_of(model)
-    seats = [Seat(p, model, players, 0.1, "sgd", torch.device("cpu")) for p in players]
-    ledger = Ledger(seats, 2, 25, lambda *_: None)
+    steppers = [Stepper(p, model, players, 0.1, "sgd", torch.device("cpu")) for p in players]
+    meter = LossMeter(steppers, 2, 25, lambda *_: None)
     bad = {(7, 1), (9, 0)}
     with pytest.raises(TrainingDiverged) as raised:
         for step in range(100):
-            for i, seat in enumerate(seats):
-                seat.fields = [f"{seat.name}.loss"]
+            for i, stepper in enumerate(steppers):
+                stepper.fields = [f"{stepper.name}.loss"]
                 loss = torch.tensor(float("nan") if (step, i) in bad else float(step))
-                ledger.add(seat, step, [loss], 1.0, 4, False)
+                meter.add(stepper, step, [loss], 1.0, 4, False)
     error = raised.value
     assert (error.player, error.epoch, error.step, error.last_finite) == ("up", 2, 8, 6.0)
     assert step == 12  # 25 losses of two players
@@ -819,18 +819,18 @@ sys.path[:0] = {paths!r}
 import torch
 torch.set_num_threads(1)
 from test_train import Game, Noisy, TwoNets, some, weights
-from repgen import parallel
+from repgen.training import distributed
 from repgen.train import TrainingDiverged, fit
 
-parallel.start("cpu")
-rank, world = parallel.rank_and_world()
+distributed.init_distributed("cpu")
+rank, world = distributed.rank_and_world_size()
 out = {{}}
 common = dict(epochs=3, batch_size=9, lr=1e-2, progress=rank == 0)
 # 37 examples: shares of 5 and 4, and a last batch of one
 model = TwoNets(seed=rank)
 history = fit(model, some(37), validation=some(11, seed=1), checkpoint=sys.argv[1] + ".pt", **common)
 out["weights"], out["training"], out["validation"] = weights(model), history.training, history.validation
-seen = parallel.add_up(torch.stack([model.net.weight.sum(), -model.net.weight.sum()]) * (1 - 2 * rank))
+seen = distributed.all_reduce(torch.stack([model.net.weight.sum(), -model.net.weight.sum()]) * (1 - 2 * rank))
 out["drift"] = seen.abs().max().item()
 game = Game()
 fit(game, some(8).double(), epochs=2, batch_size=2, lr=0.1, optimizer="sgd", progress=False)
@@ -844,7 +844,7 @@ except TrainingDiverged as error:
     caught = [error.epoch, error.step]
 flags = torch.zeros(2, dtype=torch.int64)
 flags[rank] = caught[0] * 100 + caught[1]
-out["diverged"] = parallel.add_up(flags).tolist()
+out["diverged"] = distributed.all_reduce(flags).tolist()
 model = TwoNets()
 if rank == 1:
     model.signal = 40
@@ -853,10 +853,10 @@ try:
 except KeyboardInterrupt as error:
     flags = torch.zeros(2, dtype=torch.int64)
     flags[rank] = model.calls
-out["stopped"] = parallel.add_up(flags).tolist()
+out["stopped"] = distributed.all_reduce(flags).tolist()
 if rank == 0:
     torch.save(out, sys.argv[1])
-parallel.stop()
+distributed.shutdown()
 """
 
 

@@ -4,24 +4,24 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from repgen.translation import Enlarger, Patches, UNet, spread
+from repgen.image_to_image import SuperResolver, PatchDiscriminator, UNet, spread
 
 
 def test_a_patch_reaches_as_far_as_it_says():
     for channels in ((4,), (4, 8), (4, 4, 4)):
-        net = Patches(channels).eval()
+        net = PatchDiscriminator(channels).eval()
         x, c = torch.rand(1, 1, 64, 64, requires_grad=True), torch.rand(1, 1, 64, 64)
-        responses = net.responses(x, c)
+        responses = net.patch_logits(x, c)
         middle = responses.shape[-1] // 2
         (grad,) = torch.autograd.grad(responses[0, 0, middle, middle], x)
         for axis in (0, 1):
             touched = grad[0, 0].abs().sum(axis).nonzero()
-            assert (touched.max() - touched.min() + 1).item() == net.reach
+            assert (touched.max() - touched.min() + 1).item() == net.receptive_field
         torch.testing.assert_close(net(x, c), responses.flatten(1).mean(1))
 
 
 def test_a_small_condition_is_enlarged_to_squares():
-    net, x, c = Patches().eval(), torch.rand(2, 1, 28, 28), torch.rand(2, 1, 7, 7)
+    net, x, c = PatchDiscriminator().eval(), torch.rand(2, 1, 28, 28), torch.rand(2, 1, 7, 7)
     squares = c.repeat_interleave(4, 2).repeat_interleave(4, 3)
     torch.testing.assert_close(net(x, c), net(x, squares))
 
@@ -59,7 +59,7 @@ def test_latents_are_spread_over_the_maps():
 
 @pytest.mark.parametrize("factor", [2, 4, 8])
 def test_an_enlarger_begins_from_a_bicubic_enlargement(factor):
-    net, c = Enlarger(factor, 4, 1).eval(), torch.rand(2, 1, 7, 7)
+    net, c = SuperResolver(factor, 4, 1).eval(), torch.rand(2, 1, 7, 7)
     y = net(torch.randn(2, 8), c)
     assert y.shape == (2, 1, 7 * factor, 7 * factor) and 0 < y.min() and y.max() < 1
     with torch.no_grad():
@@ -70,15 +70,15 @@ def test_an_enlarger_begins_from_a_bicubic_enlargement(factor):
 
 
 def test_bad_input():
-    for make in (lambda: UNet(28, ()), lambda: UNet(28, (4, 0)), lambda: Patches(()), lambda: Patches((0,))):
+    for make in (lambda: UNet(28, ()), lambda: UNet(28, (4, 0)), lambda: PatchDiscriminator(()), lambda: PatchDiscriminator((0,))):
         with pytest.raises(ValueError, match="count"):
             make()
     for factor in (0, 1, 3, 6):
         with pytest.raises(ValueError, match="power of 2"):
-            Enlarger(factor)
-    with pytest.raises(ValueError, match="n_latent is at least 1"):
+            SuperResolver(factor)
+    with pytest.raises(ValueError, match="latent_dim is at least 1"):
         UNet(28, (4,), 0)
     with pytest.raises(ValueError, match=r"\(N, 1, 28, 28\), got shape \(2, 1, 32, 32\)"):
         UNet(28, (4, 8))(torch.randn(2, 8), torch.rand(2, 1, 32, 32))
     with pytest.raises(ValueError, match=r"got shape \(2, 28, 28\)"):
-        Enlarger()(torch.randn(2, 8), torch.rand(2, 28, 28))
+        SuperResolver()(torch.randn(2, 8), torch.rand(2, 28, 28))

@@ -8,8 +8,8 @@ from torch import distributions, nn
 
 from repgen import IWAE, VAE, fit
 from repgen.losses import gaussian_kl, gaussian_nll
-from repgen.metrics import principal_angles
-from repgen.recipes.vae_mnist import WARM_UP, PatientVAE
+from repgen.evaluation.metrics import principal_angles
+from repgen.zoo.recipes.vae_mnist import WARM_UP, PatientVAE
 from repgen.vae import ELBO, Posterior
 
 
@@ -143,14 +143,14 @@ def test_a_trained_linear_vae_finds_ppcas_likelihood_and_subspace():
 
 def test_sampling_and_binarising():
     torch.manual_seed(0)
-    model = VAE((12, 8, 3), binarise=True)
+    model = VAE((12, 8, 3), binarize=True)
     images = model.sample(5, seeded())
     assert torch.allclose(images, model.decode(torch.randn(5, 3, generator=seeded())))
     grey = torch.full((20_000, 12), 0.3)
-    drawn = model.drawn(grey, seeded())
+    drawn = model.sample_input(grey, seeded())
     assert set(drawn.unique().tolist()) == {0.0, 1.0} and drawn.mean().item() == pytest.approx(0.3, abs=0.003)
-    model.binarise = False
-    assert model.drawn(grey) is grey
+    model.binarize = False
+    assert model.sample_input(grey) is grey
 
 
 def test_iwae_trains_on_its_own_bound():
@@ -201,7 +201,7 @@ class TestPatientVAE:
 
     def net(self):
         torch.manual_seed(0)
-        net = PatientVAE((5, 4, 2), nn.Tanh, binarise=False).double()
+        net = PatientVAE((5, 4, 2), nn.Tanh, binarize=False).double()
         net.drawn = lambda x, generator=None: x
         net.steps.fill_(10**9)  # the KL term counts in full
         return net

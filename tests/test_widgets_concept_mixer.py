@@ -7,14 +7,14 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from widget_checks import same_in_every_run
 
-from repgen.concepts import direction
+from repgen.latents import attribute_vector
 from repgen.pca import PCA
 from repgen.vae import VAE
 from repgen.widgets import ConceptMixer, Network
 
 DIGITS = torch.tensor(load_digits().data / 16, dtype=torch.float32)  # (1797, 64)
 PCA9 = PCA(9).fit(DIGITS)
-INK = {"ink": direction(PCA9.encode(DIGITS), DIGITS.sum(1)), "other": torch.arange(9.0)}
+INK = {"ink": attribute_vector(PCA9.encode(DIGITS), DIGITS.sum(1)), "other": torch.arange(9.0)}
 
 
 def test_the_page_gets_codes_and_vectors():

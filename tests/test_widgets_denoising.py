@@ -25,7 +25,7 @@ AUTOENCODERS = {
     "shallow": lambda: lively(Autoencoder((64, 7))),
     "deep": lambda: lively(Autoencoder((64, 20, 10, 3), nn.ELU, code=nn.Tanh)),
     "tied": lambda: lively(Autoencoder((64, 20, 10, 3), nn.Tanh, tied=True, reconstruction="cross-entropy")),
-    "overcomplete": lambda: lively(DenoisingAutoencoder((64, 100), corrupt=partial(corruption.mask, share=0.3), tied=True)),
+    "overcomplete": lambda: lively(DenoisingAutoencoder((64, 100), corrupt=partial(corruption.mask, p=0.3), tied=True)),
     "sequential": lambda: lively(nn.Sequential(nn.Sequential(nn.Linear(64, 8), nn.Softplus()), nn.Linear(8, 64))),
 }
 

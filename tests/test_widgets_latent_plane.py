@@ -28,7 +28,7 @@ LATENTS = torch.randn(7, 5, generator=torch.Generator().manual_seed(9))
 
 
 def a_plane(**change):
-    return LatentPlane(**{"decoder": dcgan.folded(GENERATOR), "latents": LATENTS} | change)
+    return LatentPlane(**{"decoder": dcgan.fold_batch_norm(GENERATOR), "latents": LATENTS} | change)
 
 
 def z_at(x, y, corners=(0, 1, 2), shell=False):
@@ -62,7 +62,7 @@ def test_the_page_gets_the_generator_and_the_samples():
 
 
 def test_weights_travel_in_two_bytes_each_and_are_those_of_the_folded_generator():
-    folded = dcgan.folded(GENERATOR)
+    folded = dcgan.fold_batch_norm(GENERATOR)
     count = sum(p.numel() for p in folded.parameters())
     shown, exact = a_plane(), a_plane(dtype="float32")
     assert len(shown.network.weights) == 2 * count and len(exact.network.weights) == 4 * count

@@ -32,7 +32,7 @@ REAL = (torch.rand(30, 8, 8, generator=torch.Generator().manual_seed(5)) * 255).
 
 
 def a_quiz(**change):
-    return RealOrFake(**{"forgers": {"dense": DENSE, "DCGAN": dcgan.folded(GENERATOR)}, "real": REAL, "discriminator": dcgan.folded(JUDGE)} | change)
+    return RealOrFake(**{"forgers": {"dense": DENSE, "DCGAN": dcgan.fold_batch_norm(GENERATOR)}, "real": REAL, "discriminator": dcgan.fold_batch_norm(JUDGE)} | change)
 
 
 # --- what the page gets
@@ -50,7 +50,7 @@ def test_the_page_gets_the_forgers_the_pictures_and_the_discriminator():
     assert pictures.flatten(1).std(0).mean() > 0.1 and logits.std() > 0.3 and 10 < (logits > 0).sum() < 40
     assert (quiz.networks[1].decode(z) - pictures.flatten(1)).abs().max() < 1e-5
     assert (quiz.discriminator.decode(pictures.flatten(1)) - logits).abs().max() < 1e-4
-    weights = sum(p.numel() for net in (DENSE, dcgan.folded(GENERATOR), dcgan.folded(JUDGE)) for p in net.parameters())
+    weights = sum(p.numel() for net in (DENSE, dcgan.fold_batch_norm(GENERATOR), dcgan.fold_batch_norm(JUDGE)) for p in net.parameters())
     assert repr(quiz) == f"RealOrFake('Quiz': dense, DCGAN against 30 real pictures of 8 x 8 pixels; 7 rounds, with a discriminator, {4 * weights / 1e6:.2f} MB of weights)"
     assert "without a discriminator" in repr(a_quiz(discriminator=None))
 

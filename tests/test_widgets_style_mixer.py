@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 from torch import nn
 from widget_checks import same_in_every_run
 
-from repgen.styles import StyleGenerator
+from repgen.stylegan import StyleGenerator
 from repgen.widgets import StyleMixer
 
 
 def a_generator(size=8, channels=(6, 4)):
     """A small generator in which all weights, the noise and the mean style matter: 5 numbers -> styles of 7 -> pictures."""
     g = torch.Generator().manual_seed(4)
-    net = StyleGenerator(size, channels, n_latent=5, n_style=7).eval().requires_grad_(False)
+    net = StyleGenerator(size, channels, latent_dim=5, style_dim=7).eval().requires_grad_(False)
     for name, tensor in [*net.named_parameters(), *net.named_buffers()]:
         tensor.copy_(torch.randn(tensor.shape, generator=g) * (0.4 if tensor.ndim < 2 else 1.0))
         tensor *= 3.0 if name == "last.weight" else 1.0
@@ -42,7 +42,7 @@ def made(shares, chosen=(0, 1), psi=1.0, noise=1.0, net=GENERATOR, drawn=None):
         if drawn is not None:
             layer.noise.copy_(drawn[i].reshape(layer.noise.shape))
     a, b = net.mean_style + psi * (net.styles(LATENTS)[list(chosen)] - net.mean_style)
-    return net.picture(torch.stack([torch.stack([(1 - t) * a + t * b for t in each]) for each in shares]))[:, 0]
+    return net.synthesis(torch.stack([torch.stack([(1 - t) * a + t * b for t in each]) for each in shares]))[:, 0]
 
 
 def crossing(k, n=4):

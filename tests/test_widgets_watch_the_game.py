@@ -9,29 +9,30 @@ from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from widget_checks import lively, same_in_every_run
 
-from repgen import fit, toys
-from repgen.data import Data
+from repgen import fit
+from repgen.datasets import synthetic
+from repgen.datasets import Data
 from repgen.gan import GAN
-from repgen.metrics import modes
+from repgen.evaluation.metrics import modes
 from repgen.widgets import WatchTheGame, record
 
-CENTRES = toys.ring_centres()
-POINTS = toys.ring(200, torch.Generator().manual_seed(0))[0]
+CENTRES = synthetic.ring_centres()
+POINTS = synthetic.ring(200, torch.Generator().manual_seed(0))[0]
 STEPS = [0, 10, 40]
 
 
-def a_gan(seed=0, *, n_latent=2, width=6, activation=nn.Tanh, n=2, **options):
+def a_gan(seed=0, *, latent_dim=2, width=6, activation=nn.Tanh, n=2, **options):
     """A game of nets whose weights all matter; its generator is spread over the ring."""
-    generator = nn.Sequential(nn.Linear(n_latent, width), activation(), nn.Linear(width, n))
+    generator = nn.Sequential(nn.Linear(latent_dim, width), activation(), nn.Linear(width, n))
     discriminator = nn.Sequential(nn.Linear(n, width), activation(), nn.Linear(width, width), activation(), nn.Linear(width, 1))
-    return GAN(lively(generator, seed, 1.5), lively(discriminator, seed + 100, 2), n_latent, **options)
+    return GAN(lively(generator, seed, 1.5), lively(discriminator, seed + 100, 2), latent_dim, **options)
 
 
 def a_history(seed=0, steps=STEPS, **options):
     return [(step, a_gan(seed + k, **options)) for k, step in enumerate(steps)]
 
 
-HISTORIES = {"naive": a_history(objective="minimax"), "with a cure": a_history(10, n_latent=3, width=5, activation=nn.ReLU)}
+HISTORIES = {"naive": a_history(objective="minimax"), "with a cure": a_history(10, latent_dim=3, width=5, activation=nn.ReLU)}
 
 
 def a_game(**change):
@@ -120,7 +121,7 @@ def test_the_page_gets_the_nets_of_all_moments():
     for r, history in enumerate(HISTORIES.values()):
         for k, (_, gan) in enumerate(history):
             generator, discriminator = game_as_sent(shown, r, k)
-            z = torch.randn(7, gan.n_latent)
+            z = torch.randn(7, gan.latent_dim)
             assert torch.allclose(generator(z), gan.decode(z), atol=1e-6)
             assert torch.allclose(discriminator(x)[:, 0], gan.logits(x), atol=1e-6)
     assert repr(shown) == f"WatchTheGame('Watch the game': naive, with a cure; 3 moments to step 40, 50 samples, {len(shown.weights) / 1e3:.0f} kB of weights)"
@@ -138,11 +139,11 @@ def test_weights_travel_in_two_bytes_each():
 def test_samples_are_of_the_same_latents_at_all_moments():
     shown = a_game(seed=7)
     latents = torch.randn(50, 3, generator=torch.Generator().manual_seed(7))
-    assert np.array_equal(np.frombuffer(shown.latents, np.float32).reshape(50, shown.n_latent), latents.numpy())
+    assert np.array_equal(np.frombuffer(shown.latents, np.float32).reshape(50, shown.latent_dim), latents.numpy())
     for r, (name, history) in enumerate(HISTORIES.items()):
         for k in range(3):
             generator, _ = game_as_sent(shown, r, k)
-            want = generator(latents[:, : history[k][1].n_latent]).detach().numpy()
+            want = generator(latents[:, : history[k][1].latent_dim]).detach().numpy()
             assert np.abs(shown._samples(name, k) - want).max() < 1e-6
 
 

@@ -13,8 +13,8 @@ from torch import nn
 
 from repgen import PCA, Data, fit, zoo
 from repgen.corruption import salt_and_pepper
-from repgen.metrics import reconstruction_error
-from repgen.narrow import narrow, widen
+from repgen.evaluation.metrics import reconstruction_error
+from repgen.zoo.quantization import dequantize, quantize
 from repgen.zoo import ZooError
 
 
@@ -22,7 +22,7 @@ from repgen.zoo import ZooError
 
 
 def test_every_recipe_is_trained_and_together_they_are_small():
-    assert zoo.names() == zoo.known()
+    assert zoo.names() == zoo.recipe_names()
     assert sum(path.stat().st_size for path in zoo.FOLDER.iterdir()) < 30e6
 
 
@@ -30,14 +30,14 @@ def test_every_recipe_is_trained_and_together_they_are_small():
 def test_shipped_models_give_the_metrics_on_record(name):
     record = zoo.record(name)
     assert record["name"] == name and not any(d["stand_in"] for d in record["data"])
-    assert (zoo.FOLDER.parent.parent / record["recipe"]).exists()
+    assert (zoo.FOLDER.parents[2] / record["recipe"]).exists()
     assert not record["changed_settings"]  # by its recipe alone
     if record["sha256"] is None:
         assert not zoo.recipe(name).WEIGHTS and not (zoo.FOLDER / f"{name}.safetensors").exists()
         with pytest.raises(ZooError, match="only the record is kept"):
-            zoo.load(name)
+            zoo.load_pretrained(name)
         return
-    model = zoo.load(name)
+    model = zoo.load_pretrained(name)
     assert sum(p.numel() for p in model.parameters()) == record["parameters"]
     assert all(p.dtype == torch.float32 for p in model.parameters()) and not model.training
     for key, value in record["metrics"].items():
@@ -79,7 +79,7 @@ def test_the_small_nets_do_what_they_are_for():
     train, test = zoo.recipe("small-aes-mnist").data("cpu")
     if train.stand_in:
         pytest.skip("the small nets beside PCA: not checked on the stand-in")
-    nets, pca = zoo.load("small-aes-mnist"), PCA(10).fit(train.flat[:8000])
+    nets, pca = zoo.load_pretrained("small-aes-mnist"), PCA(10).fit(train.flat[:8000])
     models = dict(nets.named_children()) | {"PCA": pca}
     spotted = salt_and_pepper(test.flat, 0.2, torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -119,7 +119,7 @@ def recipe(monkeypatch, measure, start=0.1, stand_in=False):
         __file__="vector.py",
     )
     monkeypatch.setattr(zoo, "recipe", lambda name: steps)
-    monkeypatch.setattr(zoo, "known", lambda: ["vector"])
+    monkeypatch.setattr(zoo, "recipe_names", lambda: ["vector"])
     return steps
 
 
@@ -130,7 +130,7 @@ def first(model, thirds):
 @pytest.fixture
 def made(tmp_path, monkeypatch):
     recipe(monkeypatch, first)
-    return zoo.train("vector", folder=tmp_path), tmp_path
+    return zoo.train_recipe("vector", folder=tmp_path), tmp_path
 
 
 def test_weights_are_float16_where_that_loses_nothing(made):
@@ -141,7 +141,7 @@ def test_weights_are_float16_where_that_loses_nothing(made):
     assert record["metrics"]["first"] == torch.tensor(1 / 3).half().item()
     assert record["metrics_in_float32"]["first"] == pytest.approx(1 / 3, abs=1e-7)
     assert zoo.record("vector", folder) == record
-    model = zoo.load("vector", folder=folder)
+    model = zoo.load_pretrained("vector", folder=folder)
     assert torch.equal(model.w, torch.tensor([1 / 3, 2 / 3, 0.5]).half().float()) and model.count == 7
     assert model.tied is model.w and model.w.dtype == torch.float32 and not model.training
     assert record["data"] == [{"name": "thirds", "origin": "made here", "stand_in": False, "examples": 8}]
@@ -158,9 +158,9 @@ def test_weights_are_float16_where_that_loses_nothing(made):
 )
 def test_weights_stay_float32_where_float16_loses_something(measure, start, tmp_path, monkeypatch):
     recipe(monkeypatch, measure, start)
-    record = zoo.train("vector", folder=tmp_path, epochs=1 if start > 1 else 300)
+    record = zoo.train_recipe("vector", folder=tmp_path, epochs=1 if start > 1 else 300)
     assert record["dtype"] == "float32" and record["metrics"] == record["metrics_in_float32"]
-    model = zoo.load("vector", folder=tmp_path)
+    model = zoo.load_pretrained("vector", folder=tmp_path)
     assert measure(model, None) == record["metrics"]
 
 
@@ -171,7 +171,7 @@ def test_an_estimate_may_move_within_its_error_bar(bar, form, tmp_path, monkeypa
         return {"distance": distance, "low": distance - bar, "high": distance + bar}
 
     recipe(monkeypatch, estimate)
-    record = zoo.train("vector", folder=tmp_path)
+    record = zoo.train_recipe("vector", folder=tmp_path)
     assert record["dtype"] == form
     moved = abs(record["metrics"]["distance"] - record["metrics_in_float32"]["distance"])
     assert moved == 0 if form == "float32" else 1e-6 < moved < bar
@@ -182,28 +182,28 @@ def test_large_models_are_int8_where_that_loses_little(tmp_path, monkeypatch):
     monkeypatch.setattr(zoo, "BULK", 5)
     recipe(monkeypatch, lambda model, thirds: {"longest": model.w.norm().item()})
     monkeypatch.setattr(zoo.recipe("vector"), "build", lambda: Scale(0.1, (2, 3)))
-    record = zoo.train("vector", folder=tmp_path)
+    record = zoo.train_recipe("vector", folder=tmp_path)
     stored = safetensors.torch.load_file(tmp_path / "vector.safetensors")
     assert record["dtype"] == "int8" and stored["w"].dtype == torch.int8 and stored["w"].abs().max() == 127
     row = torch.tensor([1 / 3, 2 / 3, 0.5])
     expected = (row / row.max() * 127).round() / 127 * row.max()
-    torch.testing.assert_close(zoo.load("vector", folder=tmp_path).w, expected.expand(2, 3), rtol=1e-5, atol=0)
+    torch.testing.assert_close(zoo.load_pretrained("vector", folder=tmp_path).w, expected.expand(2, 3), rtol=1e-5, atol=0)
     monkeypatch.setitem(zoo.FORMS, "int8", 1e-6)  # nothing may be lost: the next form is taken
-    assert zoo.train("vector", folder=tmp_path)["dtype"] == "float16"
+    assert zoo.train_recipe("vector", folder=tmp_path)["dtype"] == "float16"
 
 
 def test_of_a_recipe_that_keeps_no_weights_the_record_is_kept(tmp_path, monkeypatch):
     steps = recipe(monkeypatch, first)
     monkeypatch.setattr(steps, "WEIGHTS", False, raising=False)
     monkeypatch.setattr(steps, "details", lambda model, data: {"training": model.training, "rows": [*data.x.shape]}, raising=False)
-    record = zoo.train("vector", folder=tmp_path)
+    record = zoo.train_recipe("vector", folder=tmp_path)
     assert record["details"] == {"training": False, "rows": [*steps.data("cpu")[0].x.shape]}
     assert os.listdir(tmp_path) == ["vector.json"] and zoo.record("vector", tmp_path) == record
     assert record["metrics"] == record["metrics_in_float32"] and record["metrics"]["first"] == pytest.approx(1 / 3, abs=1e-7)
     assert (record["sha256"], record["bytes"], record["dtype"], record["parameters"]) == (None, 0, None, 3)
     with pytest.raises(ZooError, match=r"only the record is kept.*zoo\.recipe\('vector'\)"):
-        zoo.load("vector", folder=tmp_path)
-    repeated = zoo.repeat("vector", 1, folder=tmp_path)["repeats"]["1"]["metrics"]
+        zoo.load_pretrained("vector", folder=tmp_path)
+    repeated = zoo.repeat_recipe("vector", 1, folder=tmp_path)["repeats"]["1"]["metrics"]
     assert repeated["first"] == pytest.approx(1 / 3, abs=1e-7)
 
 
@@ -213,7 +213,7 @@ def test_what_a_recipe_draws_depends_on_the_seed_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(steps, "train", lambda *args, **options: drawn.append(torch.rand(3)) or plain(*args, **options))
     before = torch.get_rng_state()
     for seed in (0, 0, 1):
-        zoo.train("vector", folder=tmp_path, seed=seed)
+        zoo.train_recipe("vector", folder=tmp_path, seed=seed)
         torch.rand(1)  # what was drawn before is no matter
     assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
     torch.set_rng_state(before)
@@ -221,39 +221,39 @@ def test_what_a_recipe_draws_depends_on_the_seed_alone(tmp_path, monkeypatch):
 
 def test_a_row_is_off_by_half_a_step_at_most():
     w = torch.randn(50, 40, generator=torch.Generator().manual_seed(0)) * torch.logspace(-6, 6, 50)[:, None]
-    back = widen(narrow({"w": w, "b": w[0], "n": torch.tensor(3), "none": torch.zeros(2, 2)}, "int8"))
+    back = dequantize(quantize({"w": w, "b": w[0], "n": torch.tensor(3), "none": torch.zeros(2, 2)}, "int8"))
     assert ((back["w"] - w).abs() <= w.abs().amax(1, keepdim=True) / 253.9).all()
     assert torch.equal(back["b"], w[0].half().float()) and back["n"] == 3 and not back["none"].any()
-    bulk = narrow({"w": w, "small": w[:2]}, "int8", bulk=80)
+    bulk = quantize({"w": w, "small": w[:2]}, "int8", bulk=80)
     assert (bulk["w"].dtype, bulk["small"].dtype) == (torch.int8, torch.float16) and "small/scale" not in bulk
     with pytest.raises(ValueError, match="not 'int4'"):
-        narrow({"w": w}, "int4")
+        quantize({"w": w}, "int4")
 
 
 def test_repeats_add_metrics_and_leave_the_weights(made):
     record, folder = made
     before = (folder / "vector.safetensors").read_bytes()
-    added = zoo.repeat("vector", 3, folder=folder)
-    alone = zoo.train("vector", folder=folder / "other", seed=3)["metrics_in_float32"]
+    added = zoo.repeat_recipe("vector", 3, folder=folder)
+    alone = zoo.train_recipe("vector", folder=folder / "other", seed=3)["metrics_in_float32"]
     assert added["repeats"]["3"]["metrics"] == alone != record["metrics"]
     assert zoo.record("vector", folder) == added and {**added, "repeats": 0} == {**record, "repeats": 0}
     assert (folder / "vector.safetensors").read_bytes() == before
-    zoo.repeat("vector", 4, folder=folder)
+    zoo.repeat_recipe("vector", 4, folder=folder)
     assert set(zoo.record("vector", folder)["repeats"]) == {"3", "4"}
 
 
 def test_what_cannot_be_repeated(made, monkeypatch):
     with pytest.raises(ZooError, match="seed 0 is that of vector itself"):
-        zoo.repeat("vector", 0, folder=made[1])
+        zoo.repeat_recipe("vector", 0, folder=made[1])
     with pytest.raises(ZooError, match="keeps the recipe's settings, found epochs"):
-        zoo.repeat("vector", 1, folder=made[1], epochs=2)
+        zoo.repeat_recipe("vector", 1, folder=made[1], epochs=2)
     recipe(monkeypatch, first, stand_in=True)
     with pytest.raises(ZooError, match="stand-in"):
-        zoo.repeat("vector", 1, folder=made[1])
+        zoo.repeat_recipe("vector", 1, folder=made[1])
 
 
 def test_settings_other_than_the_recipes_are_on_record(made, tmp_path):
-    record = zoo.train("vector", folder=tmp_path, epochs=2, seed=3, progress=False)
+    record = zoo.train_recipe("vector", folder=tmp_path, epochs=2, seed=3, progress=False)
     assert (record["epochs"], record["seed"], record["changed_settings"]) == (2, 3, {"epochs": 2})
     assert record["metrics"]["first"] != made[0]["metrics"]["first"]
 
@@ -264,16 +264,16 @@ def test_building_and_loading_leave_torchs_randomness_alone(made, monkeypatch):
     torch.manual_seed(4)
     expected = torch.rand(2)
     torch.manual_seed(4)
-    zoo.load("vector", folder=made[1])
+    zoo.load_pretrained("vector", folder=made[1])
     assert torch.equal(torch.rand(2), expected)
 
 
 def test_nothing_is_trained_on_a_stand_in_unless_forced(tmp_path, monkeypatch):
     recipe(monkeypatch, first, stand_in=True)
     with pytest.raises(ZooError, match="thirds are not here.*data fetch thirds"):
-        zoo.train("vector", folder=tmp_path / "zoo")
+        zoo.train_recipe("vector", folder=tmp_path / "zoo")
     assert not (tmp_path / "zoo").exists()
-    record = zoo.train("vector", folder=tmp_path, force=True, epochs=1)
+    record = zoo.train_recipe("vector", folder=tmp_path, force=True, epochs=1)
     assert record["data"][0]["stand_in"] is True
 
 
@@ -282,7 +282,7 @@ def test_a_folder_that_cannot_be_written_is_known_before_training(tmp_path, monk
     steps.train = None  # would raise
     (tmp_path / "file").write_text("")
     with pytest.raises(ZooError, match="file cannot be written"):
-        zoo.train("vector", folder=tmp_path / "file")
+        zoo.train_recipe("vector", folder=tmp_path / "file")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
@@ -291,12 +291,12 @@ def test_a_full_disk_never_leaves_a_mixture_that_loads(made, file):
     record, folder = made
     (folder / f"{file}.part").symlink_to("/dev/full")
     with pytest.raises(ZooError, match="could not be written"):
-        zoo.train("vector", folder=folder, epochs=1)
+        zoo.train_recipe("vector", folder=folder, epochs=1)
     if file == "vector.safetensors":
-        assert zoo.load("vector", folder=folder).w[0] == record["metrics"]["first"]  # as before
+        assert zoo.load_pretrained("vector", folder=folder).w[0] == record["metrics"]["first"]  # as before
     else:
         with pytest.raises(ZooError, match="cut short or altered"):
-            zoo.load("vector", folder=folder)
+            zoo.load_pretrained("vector", folder=folder)
 
 
 # --- damage
@@ -311,10 +311,10 @@ def test_weights_that_were_cut_short_altered_or_lost_are_refused(made):
     for data in (whole[:-1], bytes(flipped), b"", whole + b"\0"):
         path.write_bytes(data)
         with pytest.raises(ZooError, match=re.escape(str(path)) + " were cut short or altered.*restore"):
-            zoo.load("vector", folder=folder)
+            zoo.load_pretrained("vector", folder=folder)
     path.unlink()
     with pytest.raises(ZooError, match="cannot be read"):
-        zoo.load("vector", folder=folder)
+        zoo.load_pretrained("vector", folder=folder)
 
 
 def test_a_damaged_record_is_refused(made):
@@ -324,23 +324,23 @@ def test_a_damaged_record_is_refused(made):
     for damaged in (text[: len(text) // 2], "", "[]", json.dumps({"name": "vector"})):
         path.write_text(damaged)
         with pytest.raises(ZooError, match="vector.json is damaged"):
-            zoo.load("vector", folder=folder)
+            zoo.load_pretrained("vector", folder=folder)
 
 
 def test_weights_of_another_model_are_refused(made, monkeypatch):
     monkeypatch.setattr(zoo.recipe("vector"), "build", lambda: nn.Linear(3, 3))
     with pytest.raises(ZooError, match="do not fit the model of their recipe"):
-        zoo.load("vector", folder=made[1])
+        zoo.load_pretrained("vector", folder=made[1])
 
 
 def test_unknown_and_untrained_models_are_named(tmp_path):
     with pytest.raises(ZooError, match="no model 'vae': there are recipes for .*linear-ae-digits, "):
-        zoo.load("vae")
+        zoo.load_pretrained("vae")
     with pytest.raises(ZooError, match="linear-ae-mnist has not been trained here.*python -m repgen train linear-ae-mnist"):
-        zoo.load("linear-ae-mnist", folder=tmp_path)
+        zoo.load_pretrained("linear-ae-mnist", folder=tmp_path)
     assert zoo.names(tmp_path) == []
 
 
 def test_metrics_that_are_not_finite_keep_float32(tmp_path, monkeypatch):
     recipe(monkeypatch, lambda model, thirds: {"nothing": math.nan})
-    assert zoo.train("vector", folder=tmp_path, epochs=1)["dtype"] == "float32"
+    assert zoo.train_recipe("vector", folder=tmp_path, epochs=1)["dtype"] == "float32"

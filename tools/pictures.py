@@ -11,7 +11,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from playwright.sync_api import sync_playwright
 
-from repgen import PCA, figures, load
+from repgen import PCA, figures, load_data
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "pages" / "images"
@@ -21,7 +21,7 @@ NUMBERS = [1, 5, 20, 100]
 
 
 def faces():
-    known, strangers = load("faces", "train"), load("faces", "test")
+    known, strangers = load_data("faces", "train"), load_data("faces", "test")
     if known.stand_in:
         sys.exit("the faces are not here, and a stand-in has no place on the front page: set REPGEN_DATA")
     pca = PCA(max(NUMBERS)).fit(known.flat)

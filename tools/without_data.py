@@ -10,10 +10,10 @@ from pathlib import Path
 
 import nbformat
 
-from repgen import data
+from repgen import datasets
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = [row.name for row in data.status() if row.state not in ("bundled", "generated")]
+FILES = [row.name for row in datasets.status() if row.state not in ("bundled", "generated")]
 # A recipe loads its data itself, and a name may be a variable's.
 USED = re.compile("|".join([*FILES, "recipe", r"load\((?!\")"]))
 

@@ -4,7 +4,7 @@ import torch
 import traitlets as t
 from ipywidgets import widget_serialization
 
-from repgen.concepts import slant, thickness
+from repgen.latents import slant, thickness
 from repgen.widgets.base import HERE, Widget, array, image_bytes, image_shape, label_texts, script
 from repgen.widgets.network import Network
 
@@ -36,7 +36,7 @@ class ConceptMixer(Widget):
 
         images: (M, D), (M, H, W) or (M, 1, H, W) in [0, 1], to choose from; None where there are `codes`.
         codes: (M, K), for a generator, which cannot encode: the images are what it, or its network, makes of them.
-        concepts: name -> vector (K,) in the code, such as `repgen.concepts.direction` gives; a slider's unit is one vector.
+        concepts: name -> vector (K,) in the code, such as `repgen.latents.attribute_vector` gives; a slider's unit is one vector.
         labels: M strings or numbers; by default "image 1", ...
         measures: of "slant" and "thickness", those to be measured on the two pictures.
         limit: how far the sliders go, in vectors, both ways. start: the image chosen at first.

@@ -4,7 +4,7 @@ import torch
 import traitlets as t
 from ipywidgets import widget_serialization
 
-from repgen.concepts import spherical, straight
+from repgen.latents import lerp, slerp
 from repgen.widgets.base import HERE, Widget, array, by_name, image_bytes, label_texts, script, shared_image_shape
 from repgen.widgets.network import Network
 
@@ -65,7 +65,7 @@ class Interpolation(Widget):
         rows = {
             f"{name}, {way}": [a, *network.decode(path(*torch.from_numpy(z[self.pair]), at)).clamp(0, 1).numpy(), b]
             for name, network, z in zip(self.names, self.networks, self._codes)
-            for way, path in (("straight", straight), ("spherical", spherical))
+            for way, path in (("straight", lerp), ("spherical", slerp))
         }
         self._show_rows(figure, rows, fontsize=8)
 

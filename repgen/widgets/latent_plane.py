@@ -29,7 +29,7 @@ class LatentPlane(Widget):
     def __init__(self, decoder, latents, *, corners=(0, 1, 2), extent=((-0.25, 1.25), (-0.25, 1.25)), point=(1 / 3, 1 / 3), shape=None,
                  title=None, shell=False, dtype="float16"):  # fmt: skip
         """`decoder` is whatever Network.from_module reads, from n numbers to an image: of a DCGAN,
-        `repgen.dcgan.folded(generator)`.
+        `repgen.dcgan.fold_batch_norm(generator)`.
 
         latents: (M, n), of the samples that the reader chooses corners from; a dozen is good.
         corners: which three of these, counted from 0, are A at (0, 0), B at (1, 0) and C at (0, 1).

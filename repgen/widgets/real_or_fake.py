@@ -32,7 +32,7 @@ class RealOrFake(Widget):
 
     def __init__(self, forgers, real, *, discriminator=None, rounds=20, forger=None, seed=None, shape=None, title=None, dtype="float16"):
         """`forgers`: name -> generator, from n numbers to a picture in [0, 1]; whatever Network.from_module reads: of
-        a DCGAN, `repgen.dcgan.folded(generator)`, of a VAE the VAE itself.
+        a DCGAN, `repgen.dcgan.fold_batch_norm(generator)`, of a VAE the VAE itself.
 
         real: (N, D), (N, H, W) or (N, 1, H, W) in [0, 1], a few hundred; they travel as bytes.
         discriminator: from a picture to one logit, positive for "real", likewise folded. It is shown the made pictures

@@ -5,7 +5,7 @@ import torch
 import traitlets as t
 from ipywidgets import widget_serialization
 
-from repgen.styles import GAIN, SLOPE, StyleGenerator
+from repgen.stylegan import GAIN, SLOPE, StyleGenerator
 from repgen.widgets.base import HERE, Widget, array, script
 from repgen.widgets.network import Network
 
@@ -18,7 +18,7 @@ class StyleMixer(Widget):
     _esm = script("reconstruct", "chance", "normal", "style_mixer")
     _css = Widget._css + "".join((HERE / f"{name}.css").read_text("utf-8") for name in ("latent_plane", "style_mixer"))
     mapping = t.Instance(Network).tag(sync=True, **widget_serialization)
-    spec = t.Dict().tag(sync=True)  # {"dtype", "n_style", "layers": [{"n_in", "n_out", "side", "double"}]}, of all after the mapping
+    spec = t.Dict().tag(sync=True)  # {"dtype", "style_dim", "layers": [{"n_in", "n_out", "side", "double"}]}, of all after the mapping
     weights = t.Bytes().tag(sync=True)  # in the order of `_weights`
     latents = t.Bytes().tag(sync=True)  # float32 (M, n): the samples' latents
     chosen = t.List().tag(sync=True)  # which samples are A and B; can be read and set from Python, as can all that follow
@@ -47,11 +47,11 @@ class StyleMixer(Widget):
             raise ValueError(f"latents: expected at least 2 samples, for A and B, found {len(latents)}")
         self._generator = generator
         with torch.no_grad():
-            self._styles = generator.styles(torch.from_numpy(latents).to(generator.start))  # (M, n_style)
+            self._styles = generator.styles(torch.from_numpy(latents).to(generator.start))  # (M, style_dim)
         layers = [
             {"n_in": m.weight.shape[1], "n_out": m.weight.shape[0], "side": m.noise.shape[-1], "double": m.double} for m in generator.layers
         ]
-        spec = {"dtype": dtype, "n_style": generator.n_style, "slope": SLOPE, "gain": GAIN, "layers": layers}
+        spec = {"dtype": dtype, "style_dim": generator.style_dim, "slope": SLOPE, "gain": GAIN, "layers": layers}
         half = len(layers) // 2
         start = {"chosen": chosen, "shares": [0.0] * half + [1.0] * (len(layers) - half) if shares is None else shares, "psi": psi, "noise": noise}
         super().__init__(
@@ -80,15 +80,15 @@ class StyleMixer(Widget):
             raise t.TraitError(str(error)) from None
 
     def styles(self, shares=None):
-        """The layers' styles (..., L, n_style) of shares (..., L), truncated, as the page mixes them; by default of `shares`."""
+        """The layers' styles (..., L, style_dim) of shares (..., L), truncated, as the page mixes them; by default of `shares`."""
         a, b = self._styles[self.chosen]
         shares = torch.as_tensor(self.shares if shares is None else shares).to(a)
-        return self._generator.truncated(torch.lerp(a, b, shares[..., None]), self.psi)
+        return self._generator.truncate(torch.lerp(a, b, shares[..., None]), self.psi)
 
     @torch.no_grad()
     def _pictures(self, shares):
         """(N, H, W) of shares (N, L), with the noise that the generator keeps, as numpy."""
-        made = self._generator.picture(self.styles(shares), loudness=self.noise)
+        made = self._generator.synthesis(self.styles(shares), noise_scale=self.noise)
         return made.clamp(0, 1)[:, 0].float().cpu().numpy()
 
     def still(self, figure):

@@ -8,11 +8,11 @@ from numbers import Integral
 import numpy as np
 import torch
 import traitlets as t
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils import parametrize
 
 from repgen.gan import GAN, OBJECTIVES
-from repgen.metrics import modes as count_modes
+from repgen.evaluation.metrics import modes as count_modes
 from repgen.train import fit
 from repgen.widgets.base import HERE, Widget, array, script
 from repgen.widgets.network import LAYERS, Maps, _check_chain, _layers
@@ -80,8 +80,8 @@ class WatchTheGame(Widget):
     games = t.List().tag(sync=True)  # one a recipe: {"name", "objective", "generator", "discriminator", "bytes": of their weights}
     steps = t.List().tag(sync=True)  # of the generator, one a moment
     weights = t.Bytes().tag(sync=True)  # of each recipe and in it each moment, the generator's and then the discriminator's
-    latents = t.Bytes().tag(sync=True)  # float32 (samples, n_latent)
-    n_latent = t.Int(0).tag(sync=True)
+    latents = t.Bytes().tag(sync=True)  # float32 (samples, latent_dim)
+    latent_dim = t.Int(0).tag(sync=True)
     data = t.Bytes().tag(sync=True)  # float32 (at most 400, 2)
     modes = t.Bytes().tag(sync=True)  # float32 (M, 2); may be empty
     sd = t.Float(0.0).tag(sync=True)  # of the data around a mode
@@ -98,7 +98,7 @@ class WatchTheGame(Widget):
 
         data: the points (N, 2), or a repgen.Data of such. modes: (M, 2), the centres of the data's modes, and
             sd, their standard deviation: then modes found and samples of high quality are counted, as by
-            repgen.metrics.modes.
+            repgen.evaluation.metrics.modes.
         samples: how many are drawn, of the same latents at all moments. arrows: how many of these show
             the pull: minus the gradient of the generator's loss at the sample (without the instance noise
             of training, where a recipe has that).
@@ -150,14 +150,14 @@ class WatchTheGame(Widget):
             sent += [part for pair in weights for part in pair]
             games.append({"name": name, "objective": histories[name][0][1].objective, "generator": specs[0][0], "discriminator": specs[0][1],
                           "bytes": [len(part) for part in weights[0]]})  # fmt: skip
-        n_latent = max(game["generator"]["n_in"] for game in games)
-        latents = torch.randn(samples, n_latent, generator=torch.Generator().manual_seed(seed))
+        latent_dim = max(game["generator"]["n_in"] for game in games)
+        latents = torch.randn(samples, latent_dim, generator=torch.Generator().manual_seed(seed))
         self._nets, self._latents, self._centres, self._points = nets, latents, centres, points[:400]
         self._objectives = {game["name"]: game["objective"] for game in games}
         pulls = [np.linalg.norm(self._pull(name, k, self._samples(name, k)[: max(arrows, 1)])[1], axis=1) for name in nets for k in range(len(steps))]
         super().__init__(
             shape=[CELLS, CELLS], title=title or "Watch the game", games=games, steps=steps, weights=b"".join(sent), latents=latents.numpy().tobytes(),
-            n_latent=n_latent, data=points[:400].tobytes(), modes=centres.tobytes(), sd=float(sd or 0), extent=extent, arrows=int(arrows),
+            latent_dim=latent_dim, data=points[:400].tobytes(), modes=centres.tobytes(), sd=float(sd or 0), extent=extent, arrows=int(arrows),
             scale=max(float(np.median(np.concatenate(pulls))), 1e-6), moment=moment % len(steps), probe=[float(v) for v in start],
         )  # fmt: skip
 
@@ -252,7 +252,7 @@ def _history(name, history):
 def _nets(name, step, gan, dtype):
     """Generator and discriminator with their weights as the page gets them, each an nn.Sequential."""
     nets = []
-    for role, net, n_in, n_out in (("generator", gan.generator, gan.n_latent, 2), ("discriminator", gan.discriminator, 2, 1)):
+    for role, net, n_in, n_out in (("generator", gan.generator, gan.latent_dim, 2), ("discriminator", gan.discriminator, 2, 1)):
         where = f"{name} at step {step}: the {role}"
         try:
             layers = _layers(_plain(copy.deepcopy(net).cpu().float().eval()), role)

@@ -122,7 +122,7 @@ class Chain:
 
     @property
     @torch.no_grad()
-    def picture(self):
+    def synthesis(self):
         return as_grey(NET.decode(self.v[None, :12]))
 
 

@@ -8,7 +8,7 @@ from widget_checks import lively
 from widget_page import accessible, as_grey, close, fits_a_phone, grey, reached_by_keyboard, settle, static_page
 
 from repgen.autoencoder import Autoencoder
-from repgen.concepts import direction, slant, spherical, straight, thickness
+from repgen.latents import attribute_vector, lerp, slant, slerp, thickness
 from repgen.pca import PCA
 from repgen.vae import VAE
 from repgen.widgets import ConceptMixer, Interpolation, Network
@@ -20,7 +20,7 @@ MODELS = {"autoencoder": Autoencoder((64, 20, 5), torch.nn.Tanh), "VAE": VAE((64
 for model in MODELS.values():
     lively(model, seed=1, factor=2).requires_grad_(False)
 SCORE = DIGITS.sum(1)
-VECTORS = {"ink": direction(PCA9.encode(DIGITS), SCORE), "left": direction(PCA9.encode(DIGITS), DIGITS.reshape(-1, 8, 8)[:, :, :4].sum((1, 2)))}
+VECTORS = {"ink": attribute_vector(PCA9.encode(DIGITS), SCORE), "left": attribute_vector(PCA9.encode(DIGITS), DIGITS.reshape(-1, 8, 8)[:, :, :4].sum((1, 2)))}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def mixer(tmp_path_factory):
 def shows(page, i, j, t):
     """All four rows are what torch computes for images i and j."""
     at = torch.tensor([float(t)])
-    ways = [(model, path) for model in MODELS.values() for path in (straight, spherical)]
+    ways = [(model, path) for model in MODELS.values() for path in (lerp, slerp)]
     for row, (model, path) in enumerate(ways):
         a, b = model.encode(DIGITS[[i, j]])
         assert close(grey(page, f".rg-way >> nth={row} >> .rg-live canvas"), as_grey(model.decode(path(a, b, at))))

@@ -134,7 +134,7 @@ def test_truncation_ends_at_the_mean_picture(open_widget, url):
     net = copy.deepcopy(GENERATOR)
     for layer in net.layers:
         layer.strength *= START["noise"]
-    assert close(grey(page, MIX), as_grey(net.picture(net.mean_style[None])))
+    assert close(grey(page, MIX), as_grey(net.synthesis(net.mean_style[None])))
 
 
 def test_noise_counts_as_much_as_its_slider_says(open_widget, url):

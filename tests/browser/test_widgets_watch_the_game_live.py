@@ -11,7 +11,7 @@ from torch import nn
 from widget_page import accessible, fits_a_phone, press, reached_by_keyboard, settle, static_page
 
 from repgen.gan import OBJECTIVES
-from repgen.metrics import modes
+from repgen.evaluation.metrics import modes
 from repgen.widgets.base import script
 
 SHOWN = {"sd": 0.25, "samples": 150, "arrows": 6, "moment": 1, "probe": (0.4, -0.2), "dtype": "float32"}
@@ -51,7 +51,7 @@ ACTIVATIONS = [nn.Tanh, nn.ReLU, nn.Sigmoid, nn.ELU, nn.Softplus, lambda: nn.Lea
 def test_landscape_samples_and_pulls_are_those_of_torch(page, objective, dtype):
     pulled = 0
     for activation in ACTIVATIONS:
-        history = a_history(objective=objective, activation=activation, width=32, n_latent=3)
+        history = a_history(objective=objective, activation=activation, width=32, latent_dim=3)
         shown = a_game(histories={"one": history}, samples=80, sd=0.3, dtype=dtype)
         places = torch.randn(40, 2, generator=torch.Generator().manual_seed(1))
         got = page.evaluate(RUN, [SOURCE, shown.games[0], *(base64.b64encode(b).decode() for b in (shown.weights, shown.latents)), 3,

@@ -48,7 +48,7 @@ WRONG = {
     ],
     "q4b_bits_per_pixel": [
         ("overhead forgotten", " + overhead", ""),
-        ("overhead in every patch", "n_patches * n_code * bits + overhead", "n_patches * (n_code * bits + overhead)"),
+        ("overhead in every patch", "n_patches * latent_dim * bits + overhead", "n_patches * (latent_dim * bits + overhead)"),
         ("a side for an area", "side**2", "side"),
     ],
     "q4c_psnr_of_scaled": [

@@ -243,7 +243,7 @@ WRONG = {
         (
             "the package's own",
             "mean_x, mean_y = x.mean(0), y.mean(0)\n",
-            "from repgen.judging import frechet as made_elsewhere\n\n    return made_elsewhere(x, y)\n    mean_x, mean_y = x.mean(0), y.mean(0)\n",
+            "from repgen.evaluation.generative import frechet as made_elsewhere\n\n    return made_elsewhere(x, y)\n    mean_x, mean_y = x.mean(0), y.mean(0)\n",
         ),
         ("the root of the whole", "- 2 * cross).item()", "- 2 * cross).clamp(min=0).sqrt().item()"),
         ("a tensor for a number", "- 2 * cross).item()", "- 2 * cross)"),

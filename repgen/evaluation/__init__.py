@@ -1,0 +1,1 @@
+"""What a model is judged by, a kind of measure a file."""

@@ -1,0 +1,1 @@
+"""What `fit` stands on: players, the record of losses, checkpoints, randomness, precision, processes."""
