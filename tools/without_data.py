@@ -15,7 +15,7 @@ from repgen import datasets
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [row.name for row in datasets.status() if row.state not in ("bundled", "generated")]
 # A recipe loads its data itself, and a name may be a variable's.
-USED = re.compile("|".join([*FILES, "recipe", r"load\((?!\")"]))
+USED = re.compile("|".join([*FILES, "recipe", r"load(?:_data|_pretrained)?\((?!\")"]))
 
 
 def indifferent(path: Path) -> bool:
