@@ -115,17 +115,3 @@ class FaceFeatures(nn.Module):
         """Squared errors of the first layer's maps and of their texture, (N, 2)."""
         pairs = (self.maps(x, 1)[0], self.maps(y, 1)[0]), (self.texture(x), self.texture(y))
         return torch.stack([(a - b).square().flatten(1).sum(1) for a, b in pairs], 1)
-
-
-def shifted(x: Tensor, copies: int, generator: torch.Generator, most: int = 2) -> Tensor:
-    """Pictures (N, 1, H, W) moved by up to ``most`` pixels each way, every second copy mirrored: (copies N, 1, H, W).
-
-    At the edges the border pixels are repeated. Copy 0 is x itself.
-    """
-    h, w = x.shape[2:]
-    padded, out = F.pad(x, (most,) * 4, mode="replicate"), [x]
-    for copy in range(1, copies):
-        corner = torch.randint(2 * most + 1, (len(x), 2), generator=generator).tolist()
-        moved = torch.stack([p[:, i : i + h, j : j + w] for p, (i, j) in zip(padded, corner)])
-        out.append(moved.flip(3) if copy % 2 else moved)
-    return torch.cat(out)
