@@ -4,7 +4,6 @@ import copy
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -212,7 +211,10 @@ def pretrain_autoencoder(sizes: Sequence[int], x: Tensor, epochs: int, options: 
 
 CLASSIFIER_SIZES = (784, 500, 500, 2000, 10)
 PRETRAINING = ({"epochs": 12}, {"epochs": 10}, {"epochs": 6})  # of the three layers below the last
-build_classifier = partial(Classifier, CLASSIFIER_SIZES, nn.Sigmoid, dropout=0.5, visible_dropout=0.2)
+
+
+def build_classifier():
+    return Classifier(CLASSIFIER_SIZES, nn.Sigmoid, dropout=0.5, visible_dropout=0.2)
 
 
 def adam_with_decay(parameters, lr):
