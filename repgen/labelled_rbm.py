@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from repgen.autoencoder import pixels
-from repgen.rbm import RBM, flip
+from repgen.layers import bernoulli, pixels
+from repgen.rbm import RBM
 
 
 class LabelledRBM(RBM):
@@ -44,7 +44,7 @@ class LabelledRBM(RBM):
         """Features drawn one by one, and one class of the K."""
         features, classes = mean.split([self.n_features, self.n_classes], 1)
         drawn = torch.multinomial(classes, 1, generator=generator).squeeze(1)
-        return torch.cat([flip(features, generator), one_hot(drawn, self.n_classes).to(mean)], 1)
+        return torch.cat([bernoulli(features, generator), one_hot(drawn, self.n_classes).to(mean)], 1)
 
     def log_p_label(self, x: Tensor) -> Tensor:
         """log p(y|x) in nats, (N, K), by the free energies of x with each class (Larochelle & Bengio 2008, eq. 2)."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from repgen.autoencoder import pixels
+from repgen.layers import check_codes, pixels
 from repgen.losses import bernoulli_nll
 from repgen.pca import PCA
 
@@ -86,9 +86,7 @@ class LogisticPCA(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Images (N, D) of codes z (N, K)."""
-        if z.ndim != 2 or z.shape[1] != self.latent_dim:
-            raise ValueError(f"expected codes (N, {self.latent_dim}), got shape {tuple(z.shape)}")
-        return (z @ self.weight.T + self.bias).sigmoid()  # (N, K) -> (N, D)
+        return (check_codes(z, self.latent_dim) @ self.weight.T + self.bias).sigmoid()  # (N, K) -> (N, D)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """``decode(encode(x))``, (N, D)."""

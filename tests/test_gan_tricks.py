@@ -90,7 +90,7 @@ def gradients(model, x):
     """Of both losses, {parameter: (nets, ...)}, on a copy of the model, with the same draws every time."""
     model = copy.deepcopy(model)
     of = {}
-    for who, loss in (("discriminator", lambda g: model.discriminator_loss(x, g).total), ("generator", lambda g: model.generator_loss(x, g))):
+    for who, loss in (("discriminator", lambda g: model.discriminator_loss(x, generator=g).total), ("generator", lambda g: model.generator_loss(x, generator=g))):
         names, parameters = zip(*getattr(model, who).named_parameters())
         found = torch.autograd.grad(loss(torch.Generator().manual_seed(7)), parameters, allow_unused=True)
         of |= {f"{who}.{name}": g for name, g in zip(names, found) if g is not None}  # the critic's loss knows no last bias

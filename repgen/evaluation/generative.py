@@ -5,39 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-
-from repgen.losses import categorical_nll
-
-
-class DigitClassifier(nn.Module):
-    """A small convolutional classifier of pictures (N, 1, size, size), and the features its answer rests on.
-
-    Three convolutions, the last two of stride 2, then a linear layer to ``n_features`` features and
-    one to the logits. Raises ValueError for pictures of another size.
-    """
-
-    def __init__(self, size: int = 28, classes: int = 10, channels: int = 16, n_features: int = 64):
-        super().__init__()
-        if size % 4:
-            raise ValueError(f"two convolutions halve the picture, so size must be a multiple of 4; got {size}")
-        self.size = size
-        parts: list[nn.Module] = []
-        for a, b, stride in ((1, channels, 1), (channels, 2 * channels, 2), (2 * channels, 2 * channels, 2)):
-            parts += [nn.Conv2d(a, b, 4 if stride == 2 else 3, stride, 1), nn.BatchNorm2d(b), nn.ReLU()]
-        flat = 2 * channels * (size // 4) ** 2
-        self.features = nn.Sequential(*parts, nn.Flatten(), nn.Dropout(0.3), nn.Linear(flat, n_features), nn.ReLU())
-        self.last = nn.Linear(n_features, classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, K) of pictures (N, 1, size, size)."""
-        if x.shape[1:] != (1, self.size, self.size):
-            raise ValueError(f"expected pictures (N, 1, {self.size}, {self.size}), got shape {tuple(x.shape)}")
-        return self.last(self.features(x))
-
-    def loss(self, x: Tensor, labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Cross-entropy in nats, mean over the batch; dropout draws from torch's own generator, which ``fit`` seeds."""
-        return categorical_nll(labels, self(x)).mean()
+from torch import Tensor
 
 
 class ClassBalance(NamedTuple):

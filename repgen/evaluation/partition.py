@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
-from repgen.rbm import RBM, flip
+from repgen._fast import bernoulli  # millions of draws
+from repgen.rbm import RBM
 
 MOST = 25  # units of which every state can be counted
 
@@ -64,7 +65,7 @@ def annealed_log_partition(
         base = torch.full_like(b, 0.5)
     start = base.to(b).clamp(0.01, 0.99).logit()  # b_A
     path = temperatures(steps).tolist()
-    v = flip(start.sigmoid().expand(runs, -1), generator)
+    v = bernoulli(start.sigmoid().expand(runs, -1), generator)
     log_w = torch.zeros(runs, dtype=torch.float64, device=b.device)
     lean = start - b + W @ rbm.hidden_offset  # what a step of t takes from v: (D,)
     for last, t in zip(path, path[1:]):
@@ -72,8 +73,8 @@ def annealed_log_partition(
         # log p_t(v) is linear in t but for the sum over h: softplus(t total)
         grown = softplus(t * total) - softplus(last * total)
         log_w += grown.sum(1).double() - (t - last) * (v @ lean).double()
-        h = flip((t * total).sigmoid(), generator)
-        v = flip(torch.lerp(start, rbm.visible_input(h), t).sigmoid(), generator)
+        h = bernoulli((t * total).sigmoid(), generator)
+        v = bernoulli(torch.lerp(start, rbm.visible_input(h), t).sigmoid(), generator)
     return _summed(log_w + _constant(rbm, start))
 
 
@@ -86,7 +87,7 @@ def pseudo_log_likelihood(rbm: RBM, v: Tensor, n_pixels: int | None = None, gene
     visible units are not Bernoulli.
     """
     if rbm.visible != "bernoulli" or not ((v == 0) | (v == 1)).all():
-        raise ValueError("the pseudo-likelihood is of visible units that are 0 or 1; draw grey pixels with repgen.rbm.flip first")
+        raise ValueError("the pseudo-likelihood is of visible units that are 0 or 1; draw grey pixels with torch.bernoulli first")
     n = rbm.n_visible if n_pixels is None else n_pixels
     if not 1 <= n <= rbm.n_visible:
         raise ValueError(f"n_pixels is between 1 and {rbm.n_visible}, got {n_pixels}")

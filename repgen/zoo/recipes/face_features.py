@@ -2,7 +2,8 @@
 
 import torch
 
-from repgen.conv_vae import FaceFeatures, shifted
+from repgen.classifier import FaceFeatures
+from repgen.conv_vae import shifted
 from repgen.datasets import load_data
 from repgen.train import fit, warmup_cosine
 

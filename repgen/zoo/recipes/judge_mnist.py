@@ -1,12 +1,13 @@
 """A convolutional classifier of digits, the judge of what generators make. A minute and a half."""
 
 from repgen.datasets import load_data
-from repgen.evaluation.generative import DigitClassifier, class_balance
+from repgen.classifier import ConvClassifier
+from repgen.evaluation.generative import class_balance
 from repgen.train import fit, warmup_cosine
 
 
 def build():
-    return DigitClassifier()
+    return ConvClassifier()
 
 
 def data(device):

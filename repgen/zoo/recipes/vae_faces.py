@@ -2,7 +2,7 @@
 
 import torch
 
-from repgen.conv_vae import ConvVAE, shifted
+from repgen.conv_vae import conv_vae, shifted
 from repgen.datasets import load_data
 from repgen.losses import gaussian_kl
 from repgen.evaluation.metrics import reconstruction_error
@@ -14,7 +14,7 @@ def data(device):
 
 
 def build():
-    return ConvVAE(size=64, channels=(8, 16, 32, 64), latent_dim=32, noise=0.1)
+    return conv_vae(size=64, channels=(8, 16, 32, 64), latent_dim=32, noise=0.1)
 
 
 def train(model, faces, unseen, **options):

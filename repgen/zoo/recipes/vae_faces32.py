@@ -14,7 +14,7 @@ def data(device):
 
 
 def build():
-    return VAE((1024, 200, 32), nn.Tanh, likelihood="gaussian", noise=0.08)
+    return VAE.dense((1024, 200, 32), nn.Tanh, likelihood="gaussian", noise=0.08)
 
 
 def variants(x):

@@ -3,14 +3,15 @@
 import torch
 
 from repgen import zoo
-from repgen.conv_vae import PerceptualVAE, shifted
+from repgen.conv_vae import PerceptualVAE, conv_decoder, conv_encoder, shifted
 from repgen.losses import squared_error
 from repgen.zoo.recipes.vae_faces import data, measure  # noqa: F401
 from repgen.train import fit, warmup_cosine
 
 
 def build():
-    return PerceptualVAE(size=64, channels=(8, 16, 32, 64), latent_dim=32, distance=squared_error)
+    nets = conv_encoder(64, (8, 16, 32, 64), 2 * 32), conv_decoder(64, (8, 16, 32, 64), 32)
+    return PerceptualVAE(*nets, 32, n_visible=64 * 64, distance=squared_error)
 
 
 def ruler(faces):
