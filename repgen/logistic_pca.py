@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from repgen import _fast
 from repgen.layers import check_codes, pixels
 from repgen.losses import bernoulli_nll
 from repgen.pca import PCA
@@ -135,7 +136,7 @@ def newton_step(x: Tensor, features: Tensor, u: Tensor, offset: Tensor, ridge: f
 
 
 def _cost(x: Tensor, logits: Tensor, u: Tensor, ridge: float) -> Tensor:
-    return bernoulli_nll(x, logits) + ridge / 2 * u.square().sum(1)
+    return _fast.bernoulli_nll(x, logits) + ridge / 2 * u.square().sum(1)
 
 
 def _checked(x: Tensor) -> Tensor:
