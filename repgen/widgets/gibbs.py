@@ -111,8 +111,8 @@ class Gibbs(Widget):
         units = np.full(across * int(np.ceil(h.numel() / across)), np.nan)
         units[: h.numel()] = h[0]
         for ax, (name, x) in zip(figure.subplots(1, len(pictures) + 1), [*pictures.items(), ("hidden units", units)]):
-            x = np.asarray(x).reshape(-1, across) if name == "hidden units" else x.numpy().reshape(height, width)
-            ax.imshow(x, cmap="Blues" if name == "hidden units" else "gray", vmin=0, vmax=1)
+            picture = np.asarray(x).reshape((-1, across) if name == "hidden units" else (height, width))
+            ax.imshow(picture, cmap="Blues" if name == "hidden units" else "gray", vmin=0, vmax=1)
             if name != "hidden units" and held.any():
                 ax.contour(held.reshape(height, width), levels=[0.5], colors="#e69f00", linewidths=1.2)
             ax.set(xticks=[], yticks=[])
