@@ -1,5 +1,6 @@
 """Face patches, 625-2000-1000-500-30 end to end: what it leaves of strangers, by passes and by people met. Half an hour on one core."""
 
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -22,7 +23,7 @@ PASSES, FEWER = (1, 2, 4, 8, 16), (1, 3, 10)  # with all 30 people; with so many
 def data(device):
     """Training patches of 30 people, other patches of theirs, and patches of 10 strangers, on the scale of the paper."""
     parts = [load_data("face_patches", split, device) for split in SPLITS]
-    return tuple(d._replace(x=x) for d, x in zip(parts, synthetic.standardize(*(d.x for d in parts))))
+    return tuple(replace(d, x=x) for d, x in zip(parts, synthetic.standardize(*(d.x for d in parts))))
 
 
 def build():
