@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from repgen.layers import check_channels, check_halvings
@@ -72,17 +70,3 @@ class PerceptualVAE(VAE):
     def conditional_nll(self, x: Tensor, z: Tensor) -> Tensor:
         """distance(x, decode(z)), (N,)."""
         return self.distance(x.flatten(1), self.decode(z))
-
-
-def shifted(x: Tensor, copies: int, generator: torch.Generator, most: int = 2) -> Tensor:
-    """Pictures (N, 1, H, W) moved by up to ``most`` pixels each way, every second copy mirrored: (copies N, 1, H, W).
-
-    At the edges the border pixels are repeated. Copy 0 is x itself.
-    """
-    h, w = x.shape[2:]
-    padded, out = F.pad(x, (most,) * 4, mode="replicate"), [x]
-    for copy in range(1, copies):
-        corner = torch.randint(2 * most + 1, (len(x), 2), generator=generator).tolist()
-        moved = torch.stack([p[:, i : i + h, j : j + w] for p, (i, j) in zip(padded, corner)])
-        out.append(moved.flip(3) if copy % 2 else moved)
-    return torch.cat(out)

@@ -8,31 +8,30 @@ import torch
 from repgen.datasets import Data
 from repgen.denoising import DenoisingAutoencoder
 from repgen.rbm import RBM
+from repgen.zoo.recipes import _common
 from repgen.zoo.recipes import dbn_classifier_mnist as dbn
 from repgen.zoo.recipes import logistic_classifier_mnist as control
 from repgen.zoo.recipes import sda_classifier_mnist as sda
 
-INNER = list(pairwise(dbn.SIZES[:-1]))
+INNER = list(pairwise(_common.CLASSIFIER_SIZES[:-1]))
 
 
 @pytest.fixture
 def begun(monkeypatch):
-    """By recipe: the net as it is when its training begins, what is asked of ``fit``, and the layers that it was begun at."""
+    """By recipe: the net as its training begins, what is asked of ``fit``, and the layers that it begins at."""
     stacks = {
         "dbn": [RBM(*size) for size in INNER],
         "sda": [DenoisingAutoencoder(size, corrupt=lambda x, generator=None: x) for size in INNER],
     }
     found = {}
+    monkeypatch.setattr(_common, "pretrain", lambda layers, *_, **__: None)
+    digits = Data(torch.rand(20, 1, 28, 28), torch.arange(20) % 10, "mnist", "here")
     for name, recipe in (("dbn", dbn), ("sda", sda), ("control", control)):
-        monkeypatch.setattr(dbn, "fit", lambda model, data, **asked: found.setdefault(name, (model, asked, stacks.get(name))))
-        stack = lambda digits, **own: stacks[name]  # noqa: E731
-        digits = Data(torch.rand(20, 1, 28, 28), torch.arange(20) % 10, "mnist", "here")
+        stack = stacks.get(name)
+        monkeypatch.setattr(_common, "fit", lambda model, data, **asked: found.setdefault(name, (model, asked, stack)))
+        monkeypatch.setattr(recipe, "make_layers", lambda: stack, raising=False)
         torch.manual_seed(0)
-        if name == "dbn":
-            dbn.train(dbn.build(), digits, None, layers=stack, seed=3)
-        else:
-            monkeypatch.setattr(recipe, "layers", stack, raising=False)
-            recipe.train(recipe.build(), digits, None, seed=3)
+        recipe.train(recipe.build(), digits, None, seed=3)
     return found
 
 

@@ -95,6 +95,13 @@ def test_data_says_what_is_here(no_data, tmp_path, capsys):
         (["train", "linear-ae-digits", "--device", "abacus"], "device 'abacus' cannot be used here"),
         (["train", "linear-ae-digits", "--lr", "1e30"], "the loss became"),
         (["train", "linear-ae-digits", "--checkpoint", "/proc/none/run.pt"], "cannot be written"),
+        (["train", "gan-mnist", "--lr", "0.1"], "leaves no choice of lr"),
+        (
+            ["train", "logistic-pca-mnist", "--checkpoint", "run.pt", "--seed", "2"],
+            "leaves no choice of checkpoint, seed",
+        ),
+        (["train", "deep-ae-pretrained-mnist", "--batch-size", "0"], "batch_size must be"),
+        (["train", "linear-ae-digits", "--repeat", "1"], "has not been trained here"),
         (["train", "linear-ae-mnist"], "mnist are not here, and weights trained on a stand-in"),
         (["zoo", "vae"], "no model 'vae'"),
         (["data", "fetch", "mnits"], "Did you mean 'mnist'"),
@@ -112,11 +119,20 @@ def test_what_cannot_be_done_is_one_line_and_no_traceback(command, said, no_data
 
 
 def test_a_command_put_wrongly_exits_2(capsys):
-    for wrong in (["trian"], ["train"], ["train", "x", "--epochs", "many"], ["data", "burn"]):
+    train = ["train", "linear-ae-digits"]
+    for wrong, said in (
+        (["trian"], "invalid choice"),
+        (["train"], "NAME"),
+        ([*train, "--epochs", "many"], "invalid int"),
+        (["data", "burn"], "invalid choice"),
+        ([*train, "--restart"], "--restart starts again over a checkpoint"),
+        ([*train, "--repeat", "3", "--force"], "--force has nothing to do"),
+        ([*train, "--repeat", "3", "--seed", "1"], "not allowed with"),
+        ([*train, "--publish", "--out", "here"], "not allowed with"),
+    ):
         with pytest.raises(SystemExit) as stopped:
             main(wrong)
-        assert stopped.value.code == 2
-    capsys.readouterr()
+        assert stopped.value.code == 2 and said in capsys.readouterr().err
 
 
 def test_ctrl_c_exits_130_and_the_same_command_goes_on(tmp_path, capsys):
@@ -133,12 +149,56 @@ def test_ctrl_c_exits_130_and_the_same_command_goes_on(tmp_path, capsys):
     assert main(command) == 130
     err = capsys.readouterr().err
     done = torch.load(checkpoint)["history"]["epochs"]
-    assert f"holds epoch {done}, and the same call goes on from there" in err and "Traceback" not in err
+    assert "stopped at" in err and "the same command goes on from what is saved in run.pt\n" in err
     assert 1 <= done < 2000 and not list(tmp_path.glob("*.json"))
     assert main([*command, "--epochs", "3"]) == 1
     assert "belongs to another run" in capsys.readouterr().err
     assert main([*command, "--epochs", "3", "--restart"]) == 0
     assert torch.load(checkpoint)["history"]["epochs"] == 3
+
+
+def test_ctrl_c_says_what_is_saved(tmp_path, capsys, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt("stopped at epoch 1, step 3 of 8; the model keeps what it has learned")
+
+    monkeypatch.setattr(zoo, "train_recipe", stop)
+    command = ["train", "dbn-mnist", "--out", str(tmp_path)]
+    assert main(command) == 130
+    assert capsys.readouterr().err == (
+        "\nrepgen: stopped at epoch 1, step 3 of 8; nothing is saved: with --checkpoint FILE the same command would go on\n"
+    )
+    command += ["--checkpoint", str(tmp_path / "run.pt")]
+    assert main(command) == 130
+    assert "step 3 of 8; no epoch was finished, so nothing is saved yet\n" in capsys.readouterr().err
+    (tmp_path / "run-layer-1.pt").touch()
+    assert main(command) == 130
+    assert "goes on from what is saved in run-layer-1.pt\n" in capsys.readouterr().err
+    monkeypatch.setattr(zoo, "record", stop)
+    assert main(["zoo", "dbn-mnist"]) == 130
+    assert capsys.readouterr().err == "\nrepgen: stopped at epoch 1, step 3 of 8\n"
+
+
+def test_train_replaces_what_came_with_the_package_only_if_told_so(tmp_path, capsys, monkeypatch):
+    """The folders alone are looked at: where the commands would write, and what each option makes of it."""
+    written = []
+    found = {
+        "sha256": None,
+        "metrics": {},
+        "epochs": 1,
+        "seconds": 1.0,
+        "parameters": 1,
+        "repeats": {"2": {"metrics": {}}},
+    }
+    for call in ("train_recipe", "repeat_recipe"):
+        monkeypatch.setattr(zoo, call, lambda *_, folder, **__: [written.append(folder), found][1])
+    monkeypatch.delenv("REPGEN_ZOO", raising=False)
+    for options in ([], ["--out", "there"], ["--publish"], ["--repeat", "2"], ["--repeat", "2", "--publish"]):
+        assert main(["train", "linear-ae-digits", *options]) == 0
+    monkeypatch.setenv("REPGEN_ZOO", str(tmp_path))
+    assert main(["train", "linear-ae-digits"]) == 0
+    mine, shipped = Path("my-zoo"), zoo.FOLDER
+    assert written == [mine, Path("there"), shipped, mine, shipped, tmp_path]
+    capsys.readouterr()
 
 
 def test_two_processes_train_what_one_trains(tmp_path):

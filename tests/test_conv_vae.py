@@ -7,7 +7,7 @@ from torch import distributions, nn
 
 from repgen import fit
 from repgen.classifier import FaceFeatures
-from repgen.conv_vae import PerceptualVAE, conv_decoder, conv_encoder, conv_vae, shifted
+from repgen.conv_vae import PerceptualVAE, conv_decoder, conv_encoder, conv_vae
 from repgen.losses import gaussian_kl, squared_error
 
 
@@ -108,20 +108,6 @@ def test_the_classifier_learns_and_gives_logits():
     eyes.eval()
     assert (eyes(x).argmax(1) == labels).float().mean() > 0.95
     assert torch.allclose(eyes.loss(x, labels), -eyes(x).log_softmax(1)[torch.arange(64), labels].mean())
-
-
-def test_shifted_copies():
-    out = shifted(X, 4, seeded(3), most=2)
-    assert out.shape == (24, 1, 16, 16) and torch.equal(out[:6], X)
-    padded = F.pad(X, (2, 2, 2, 2), mode="replicate")
-    windows = {False: padded, True: padded}
-    for copy in range(1, 4):
-        for n in range(6):
-            picture = out[6 * copy + n]
-            picture = picture.flip(2) if copy % 2 else picture
-            options = [windows[False][n, :, i : i + 16, j : j + 16] for i in range(5) for j in range(5)]
-            assert any(torch.equal(picture, option) for option in options)
-    assert torch.equal(out, shifted(X, 4, seeded(3), most=2))
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 import itertools
 
 import torch
-from repgen.zoo.recipes.dcgan_faces import Moved
 from torch import nn
+
+from repgen.zoo.recipes._common import DiffAugment
 
 
 def by_hand(picture, s):
@@ -22,7 +23,7 @@ def by_hand(picture, s):
 def test_each_picture_is_one_of_its_positions_and_lighter_or_darker():
     torch.manual_seed(0)
     x = torch.rand(400, 1, 5, 6)
-    moved = Moved(nn.Identity(), shift=2, light=0.2).train()(x)
+    moved = DiffAugment(nn.Identity(), most=2, light=0.2).train()(x)
     found, lights = set(), []
     for before, after in zip(x[:, 0], moved[:, 0], strict=True):
         which = {}
@@ -42,7 +43,7 @@ def test_gradients_come_back_to_the_pixels_that_were_seen():
     torch.manual_seed(1)
     x = torch.rand(3, 1, 4, 4, requires_grad=True)
     weights = torch.rand(3, 1, 4, 4)
-    moving = Moved(nn.Identity(), shift=1).train()
+    moving = DiffAugment(nn.Identity(), most=1).train()
     torch.manual_seed(2)
     (moving(x) * weights).sum().backward()
     numeric = torch.zeros_like(x)
@@ -58,4 +59,4 @@ def test_gradients_come_back_to_the_pixels_that_were_seen():
 
 def test_nothing_is_moved_after_training():
     x = torch.rand(5, 1, 8, 8)
-    assert torch.equal(Moved(nn.Identity()).eval()(x), x)
+    assert torch.equal(DiffAugment(nn.Identity()).eval()(x), x)

@@ -3,13 +3,12 @@
 import pytest
 import torch
 
-from repgen.datasets import synthetic
-from repgen.datasets import Data
+from repgen.datasets import Data, synthetic
+from repgen.train import History
+from repgen.zoo.recipes import _common
 from repgen.zoo.recipes import deep_ae_pretrained_faces as then
 from repgen.zoo.recipes import mirrored_faces as mirrored
 from repgen.zoo.recipes import strangers_faces as now
-from repgen.zoo.recipes.mirrored_faces import with_mirror_images
-from repgen.train import History
 
 
 @pytest.fixture
@@ -24,22 +23,25 @@ def painted(monkeypatch):
             x = synthetic.face_patches(x, 60, torch.Generator().manual_seed(len(split)))
         return Data(x, None, name, "painted")
 
-    monkeypatch.setattr(now, "load_data", load_data)
-    now.scaling.cache_clear()  # of other patches
+    for module in (now, _common):
+        monkeypatch.setattr(module, "load_data", load_data)
+    now.find_scale.cache_clear()  # of other patches
     yield load_data
-    now.scaling.cache_clear()
+    now.find_scale.cache_clear()
 
 
 def whose(x, load_data):
     """The persons of scaled patches (N, 625)."""
-    mean, factor = synthetic.pixel_scale(*(load_data("face_patches", split).x for split in ("train", "validation", "test")))
+    mean, factor = synthetic.pixel_scale(
+        *(load_data("face_patches", split).x for split in ("train", "validation", "test"))
+    )
     return ((x / factor + mean.flatten())[:, 312] * 40).round().int()
 
 
 @pytest.mark.parametrize("people", [1, 3, 10])
 def test_so_many_people_and_no_others_on_the_scale_of_all(painted, people):
     faces = now.data("cpu")[0]
-    patches, others = now.fewer(faces, people, 200)
+    patches, others = now.make_patches(faces, people, 200)
     assert patches.shape == (200, 625) and others.shape == (40, 625)
     assert whose(patches, painted).unique().tolist() == list(range(people))
     assert set(whose(others, painted).tolist()) <= set(range(people))
@@ -55,8 +57,13 @@ def test_what_is_measured_on_whom(painted):
             torch.nn.init.zeros_(p)
     with torch.no_grad():
         found = now.measure(model, faces, others, strangers)
-    few = now.fewer(faces, 3, len(faces.x))[1]
-    expected = {"4 passes, people met": others.flat, "4 passes, strangers": strangers.flat, "3 people, people met": few, "3 people, strangers": strangers.flat}
+    few = now.make_patches(faces, 3, len(faces.x))[1]
+    expected = {
+        "4 passes, people met": others.flat,
+        "4 passes, strangers": strangers.flat,
+        "3 people, people met": few,
+        "3 people, strangers": strangers.flat,
+    }
     for name, x in expected.items():
         assert found[name] == pytest.approx(x.square().sum(1).mean().item(), rel=1e-5)
     assert found["PCA, people met"] < 1e-3  # a grey has one dimension
@@ -73,7 +80,7 @@ def test_the_nets_of_2006_begin_and_go_on_as_they_are_named(painted, monkeypatch
         begun[net] = len(x), epochs, {name: value.clone() for name, value in net.state_dict().items()}
         return History({}, {}, 1, 0.0, "finished")
 
-    monkeypatch.setattr(then, "pretrain", pretrain)
+    monkeypatch.setattr(_common, "pretrain", pretrain)
     monkeypatch.setattr(then, "fit", fit)
     faces, *rest = now.data("cpu")
     model = then.build()
@@ -91,12 +98,12 @@ def test_the_nets_of_2006_begin_and_go_on_as_they_are_named(painted, monkeypatch
 
 def test_each_patch_and_its_mirror_image():
     x = torch.arange(12.0).view(2, 1, 2, 3)
-    assert with_mirror_images(x)[[0, 2]].tolist() == [[0, 1, 2, 3, 4, 5], [2, 1, 0, 5, 4, 3]]
+    assert _common.add_mirror_images(x).flatten(1)[[0, 2]].tolist() == [[0, 1, 2, 3, 4, 5], [2, 1, 0, 5, 4, 3]]
 
 
 def test_a_run_of_several_nets_goes_on_where_it_stopped(painted, monkeypatch, tmp_path):
     """Each net has a checkpoint of its own: a run that is called again finds all of them trained."""
-    monkeypatch.setattr(mirrored, "SIZES", (625, 8, 3))
+    monkeypatch.setattr(mirrored, "PATCH_SIZES", (625, 8, 3))
     torch.manual_seed(0)
     first, data = mirrored.build(), now.data("cpu")
     begun = mirrored.build()

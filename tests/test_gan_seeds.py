@@ -5,8 +5,11 @@ import torch
 from torch import nn
 
 from repgen import zoo
-from repgen.gan import GAN
 from repgen.evaluation.metrics import modes
+from repgen.gan import GAN
+from repgen.zoo.recipes import _toy_gans
+from repgen.zoo.recipes._common import half_cosine_decay
+from repgen.zoo.recipes._toy_gans import decay_noise
 
 recipe = zoo.recipe("gan-ring-seeds")
 
@@ -26,7 +29,7 @@ def alone(crowd, i):
 @pytest.mark.parametrize("options", [{}, {"objective": "minimax"}, {"penalty": "r1", "weight": 0.1}])
 def test_each_net_of_a_crowd_plays_as_it_would_alone(options):
     torch.manual_seed(0)
-    crowd = GAN(recipe.Crowd(3, 2, 5, 4, 2), recipe.Crowd(3, 2, 6, 1), 2, **options)
+    crowd = GAN(recipe.BatchedMLP(3, 2, 5, 4, 2), recipe.BatchedMLP(3, 2, 6, 1), 2, **options)
     x, z = torch.randn(12, 2), torch.randn(12, 2)
     crowd.latents = lambda n, generator=None: z
     of_d = torch.autograd.grad(crowd.discriminator_loss(x).total, list(crowd.discriminator.parameters()))
@@ -36,18 +39,21 @@ def test_each_net_of_a_crowd_plays_as_it_would_alone(options):
         rows = slice(4 * i, 4 * i + 4)
         one.latents = lambda n, generator=None, rows=rows: z[rows]
         torch.testing.assert_close(one.decode(z[rows]), crowd.decode(z)[rows])
-        for part, loss, gradients in ((one.discriminator, one.discriminator_loss(x[rows]).total, of_d), (one.generator, one.generator_loss(x[rows]), of_g)):
+        for part, loss, gradients in (
+            (one.discriminator, one.discriminator_loss(x[rows]).total, of_d),
+            (one.generator, one.generator_loss(x[rows]), of_g),
+        ):
             for j, (p, g) in enumerate(zip(torch.autograd.grad(loss, list(part.parameters())), gradients, strict=True)):
                 torch.testing.assert_close(p / 3, g[i].T if j % 2 == 0 else g[i, 0])
 
 
 def test_nets_are_scored_each_on_its_own_samples():
     torch.manual_seed(0)
-    crowd = recipe.game(2)
+    crowd = recipe.build_game(2)
     with torch.no_grad():
         crowd.generator.layers[-1].weight.zero_()
         crowd.generator.layers[-1].bias.copy_(torch.tensor([[[1.0, 0.0]], [[0.5, 0.5]]]))
-    first, second = recipe.seen(crowd, *recipe.CENTRES["ring"], n=50)
+    first, second = recipe.count_modes(crowd, *recipe.CENTRES["ring"], n=50)
     assert (first.found, first.counts.tolist()) == (1, [50] + 7 * [0]) and second.quality == 0
     expected = modes(crowd.sample(100)[:50], *recipe.CENTRES["ring"])
     assert first.quality == expected.quality == 1
@@ -66,19 +72,27 @@ def test_the_cure_is_one_training_in_which_noise_and_rate_are_set_at_every_step(
         made.append(torch.optim.SGD(parameters, lr))
         return made[-1]
 
-    model = Watched(recipe.Crowd(1, 2, 4, 2), recipe.Crowd(1, 2, 4, 1), 2)
-    recipe.with_cure(model, torch.randn(4 * recipe.BATCH, 2), noise=(0.3, 0.003), epochs=5, lr=0.1, optimizer=counted, progress=False)
+    model = Watched(recipe.BatchedMLP(1, 2, 4, 2), recipe.BatchedMLP(1, 2, 4, 1), 2)
+    recipe.fit_with_cure(
+        model,
+        torch.randn(4 * _toy_gans.BATCH, 2),
+        noise=(0.3, 0.003),
+        epochs=5,
+        lr=0.1,
+        optimizer=counted,
+        progress=False,
+    )
     assert len(made) == 2  # one for each player
-    assert noises == pytest.approx([recipe.taken_back(step / 20, 0.3, 0.003) for step in range(20)])
-    assert made[0].param_groups[0]["lr"] == pytest.approx(0.1 * recipe.falling(19 / 20))
+    assert noises == pytest.approx([decay_noise(step / 20, 0.3, 0.003) for step in range(20)])
+    assert made[0].param_groups[0]["lr"] == pytest.approx(0.1 * half_cosine_decay(19 / 20))
 
 
 def test_noise_and_rate_go_where_they_should():
-    assert recipe.taken_back(0, 0.3, 0.003) == 0.3
-    assert recipe.taken_back(0.4, 0.3, 0.003) == pytest.approx(0.03)
-    assert recipe.taken_back(0.8, 0.3, 0.003) == recipe.taken_back(1, 0.3, 0.003) == pytest.approx(0.003)
-    assert recipe.falling(0) == recipe.falling(0.49) == 1
-    assert recipe.falling(0.75) == pytest.approx(0.5) and recipe.falling(1) == pytest.approx(0)
+    assert decay_noise(0, 0.3, 0.003) == 0.3
+    assert decay_noise(0.4, 0.3, 0.003) == pytest.approx(0.03)
+    assert decay_noise(0.8, 0.3, 0.003) == decay_noise(1, 0.3, 0.003) == pytest.approx(0.003)
+    assert half_cosine_decay(0) == half_cosine_decay(0.49) == 1
+    assert half_cosine_decay(0.75) == pytest.approx(0.5) and half_cosine_decay(1) == pytest.approx(0)
 
 
 def test_the_cure_finds_all_modes_of_the_ring_where_the_naive_nets_collapse():

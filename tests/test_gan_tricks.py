@@ -9,6 +9,7 @@ from torch import nn
 
 from repgen import zoo
 from repgen.train import History
+from repgen.zoo.recipes import _toy_gans
 
 recipe = zoo.recipe("gan-tricks")
 
@@ -22,7 +23,7 @@ def points(*shape, seed=0):
 
 def test_spectral_normalisation_makes_the_largest_singular_value_of_each_net_one():
     torch.manual_seed(0)
-    crowd = recipe.game(3, spectral=True).discriminator
+    crowd = recipe.build_game(3, spectral=True).discriminator
     with torch.no_grad():
         for layer in crowd.layers:  # nets of very different size, each of which must be measured by itself
             layer.parametrizations.weight.original.mul_(torch.tensor([0.1, 1.0, 20.0]).view(3, 1, 1))
@@ -62,7 +63,7 @@ def test_the_gradient_of_a_spectral_weight_is_that_of_the_exact_norm():
 
 
 def test_each_example_is_told_the_spread_of_its_own_nets_batch():
-    crowd = recipe.Crowd(3, 4, 6, 1)
+    crowd = recipe.BatchedMLP(3, 4, 6, 1)
     x, heard = points(12, 2) * torch.arange(1.0, 13.0)[:, None], []
     crowd.register_forward_pre_hook(lambda module, args: heard.append(args[0]))
     recipe.WithSpread(crowd)(x)
@@ -72,7 +73,7 @@ def test_each_example_is_told_the_spread_of_its_own_nets_batch():
 
 def test_a_batch_without_spread_has_a_gradient():
     x = torch.ones(8, 2, requires_grad=True)
-    crowd = recipe.WithSpread(recipe.Crowd(2, 4, 6, 1))
+    crowd = recipe.WithSpread(recipe.BatchedMLP(2, 4, 6, 1))
     (slope,) = torch.autograd.grad(crowd(x).sum(), x)
     assert slope.isfinite().all()
 
@@ -80,7 +81,7 @@ def test_a_batch_without_spread_has_a_gradient():
 def test_normalisation_is_that_of_a_batch_norm_for_each_net():
     x = 5 + 3 * points(3, 16, 7)
     for i, part in enumerate(x):
-        torch.testing.assert_close(recipe.normalised(x)[i], F.relu(nn.BatchNorm1d(7, affine=False)(part)))
+        torch.testing.assert_close(recipe.batch_norm_relu(x)[i], F.relu(nn.BatchNorm1d(7, affine=False)(part)))
 
 
 # --- the games
@@ -90,10 +91,15 @@ def gradients(model, x):
     """Of both losses, {parameter: (nets, ...)}, on a copy of the model, with the same draws every time."""
     model = copy.deepcopy(model)
     of = {}
-    for who, loss in (("discriminator", lambda g: model.discriminator_loss(x, generator=g).total), ("generator", lambda g: model.generator_loss(x, generator=g))):
+    for who, loss in (
+        ("discriminator", lambda g: model.discriminator_loss(x, g).total),
+        ("generator", lambda g: model.generator_loss(x, g)),
+    ):
         names, parameters = zip(*getattr(model, who).named_parameters())
         found = torch.autograd.grad(loss(torch.Generator().manual_seed(7)), parameters, allow_unused=True)
-        of |= {f"{who}.{name}": g for name, g in zip(names, found) if g is not None}  # the critic's loss knows no last bias
+        of |= {
+            f"{who}.{name}": g for name, g in zip(names, found) if g is not None
+        }  # the critic's loss knows no last bias
     return of
 
 
@@ -101,7 +107,7 @@ def gradients(model, x):
 def test_no_net_of_a_crowd_learns_of_another(name):
     options, asked = recipe.TRICKS[name]
     torch.manual_seed(0)
-    model = recipe.game(3, **options)
+    model = recipe.build_game(3, **options)
     model.noise = 0.3 if "noise" in asked else 0.0
     other, x = copy.deepcopy(model), points(24, 2)
     y = x.clone()
@@ -117,7 +123,7 @@ def test_no_net_of_a_crowd_learns_of_another(name):
 
 
 def test_packs_hold_examples_of_one_net():
-    model = recipe.game(3, pack=2)
+    model = recipe.build_game(3, pack=2)
     assert model.discriminator.layers[0].weight.shape == (3, 4, 128)
     x = points(24, 2)
     joined = torch.cat([torch.cat([part[::2], part[1::2]], 1) for part in x.split(8)])
@@ -135,15 +141,15 @@ def test_every_trick_is_trained_as_its_name_says(monkeypatch):
         calls.append((nets, x, seed, asked_at, settings))
         return History({}, {}, settings["epochs"], 1.0, "finished")
 
-    monkeypatch.setattr(zoo.recipe("gan-ring-seeds"), "fit", fit)  # whose naive training all tricks change
+    monkeypatch.setattr(_toy_gans, "fit", fit)  # whose naive training all tricks change
     points_of = {place: type("Data", (), {"x": points(4, 2)}) for place in recipe.NOISE}
     history = recipe.train(model, *points_of.values(), seed=3, progress=False)
     assert history.epochs == 2 * 25 * len(recipe.TRICKS)
-    base = {"epochs": 25, "batch_size": 1280, "lr": 1e-3, "progress": False, "checkpoint": None}
-    plain = recipe.game(1)
+    base = {"epochs": 25, "batch_size": 1280, "lr": 1e-3, "progress": False}
+    plain = recipe.build_game(1)
     for place, (start, end) in recipe.NOISE.items():
         for name, (changes, asked) in recipe.TRICKS.items():
-            nets = model[recipe.key(place, name)]
+            nets = model[recipe.name_game(place, name)]
             mine = [call for call in calls if call[0] is nets]
             assert all(x is points_of[place].x for _, x, *_ in mine)
             if asked.get("anew"):
@@ -154,7 +160,9 @@ def test_every_trick_is_trained_as_its_name_says(monkeypatch):
                 base_here = base
             rate = asked.get("schedule", lambda f: 1)
             middle, late = start * (end / start) ** 0.5, start * (end / start) ** (0.75 / 0.8)
-            noise = {None: (0, 0, 0, 0), "start": (start,) * 4, "taken back": (start, middle, late, end)}[asked.get("noise")]
+            noise = {None: (0, 0, 0, 0), "start": (start,) * 4, "taken back": (start, middle, late, end)}[
+                asked.get("noise")
+            ]
             for *_, asked_at, settings in mine:
                 assert [n for _, n in asked_at] == pytest.approx(noise)
                 assert [factor for factor, _ in asked_at] == pytest.approx([rate(f) for f in (0, 0.4, 0.75, 1)])

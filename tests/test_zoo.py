@@ -14,9 +14,8 @@ from torch import nn
 from repgen import PCA, Data, fit, zoo
 from repgen.corruption import salt_and_pepper
 from repgen.evaluation.metrics import reconstruction_error
+from repgen.zoo import ZooError, quantization
 from repgen.zoo.quantization import dequantize, quantize
-from repgen.zoo import ZooError
-
 
 # --- what is shipped
 
@@ -178,8 +177,8 @@ def test_an_estimate_may_move_within_its_error_bar(bar, form, tmp_path, monkeypa
 
 
 def test_large_models_are_int8_where_that_loses_little(tmp_path, monkeypatch):
-    monkeypatch.setattr(zoo, "LARGE", 2)
-    monkeypatch.setattr(zoo, "BULK", 5)
+    monkeypatch.setattr(quantization, "LARGE", 2)
+    monkeypatch.setattr(quantization, "BULK", 5)
     recipe(monkeypatch, lambda model, thirds: {"longest": model.w.norm().item()})
     monkeypatch.setattr(zoo.recipe("vector"), "build", lambda: Scale(0.1, (2, 3)))
     record = zoo.train_recipe("vector", folder=tmp_path)
@@ -187,7 +186,9 @@ def test_large_models_are_int8_where_that_loses_little(tmp_path, monkeypatch):
     assert record["dtype"] == "int8" and stored["w"].dtype == torch.int8 and stored["w"].abs().max() == 127
     row = torch.tensor([1 / 3, 2 / 3, 0.5])
     expected = (row / row.max() * 127).round() / 127 * row.max()
-    torch.testing.assert_close(zoo.load_pretrained("vector", folder=tmp_path).w, expected.expand(2, 3), rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        zoo.load_pretrained("vector", folder=tmp_path).w, expected.expand(2, 3), rtol=1e-5, atol=0
+    )
     monkeypatch.setitem(zoo.FORMS, "int8", 1e-6)  # nothing may be lost: the next form is taken
     assert zoo.train_recipe("vector", folder=tmp_path)["dtype"] == "float16"
 
@@ -195,11 +196,15 @@ def test_large_models_are_int8_where_that_loses_little(tmp_path, monkeypatch):
 def test_of_a_recipe_that_keeps_no_weights_the_record_is_kept(tmp_path, monkeypatch):
     steps = recipe(monkeypatch, first)
     monkeypatch.setattr(steps, "WEIGHTS", False, raising=False)
-    monkeypatch.setattr(steps, "details", lambda model, data: {"training": model.training, "rows": [*data.x.shape]}, raising=False)
+    monkeypatch.setattr(
+        steps, "details", lambda model, data: {"training": model.training, "rows": [*data.x.shape]}, raising=False
+    )
     record = zoo.train_recipe("vector", folder=tmp_path)
     assert record["details"] == {"training": False, "rows": [*steps.data("cpu")[0].x.shape]}
     assert os.listdir(tmp_path) == ["vector.json"] and zoo.record("vector", tmp_path) == record
-    assert record["metrics"] == record["metrics_in_float32"] and record["metrics"]["first"] == pytest.approx(1 / 3, abs=1e-7)
+    assert record["metrics"] == record["metrics_in_float32"] and record["metrics"]["first"] == pytest.approx(
+        1 / 3, abs=1e-7
+    )
     assert (record["sha256"], record["bytes"], record["dtype"], record["parameters"]) == (None, 0, None, 3)
     with pytest.raises(ZooError, match=r"only the record is kept.*zoo\.recipe\('vector'\)"):
         zoo.load_pretrained("vector", folder=tmp_path)
@@ -279,10 +284,112 @@ def test_nothing_is_trained_on_a_stand_in_unless_forced(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_known_before_training(tmp_path, monkeypatch):
     steps = recipe(monkeypatch, first)
-    steps.train = None  # would raise
+    monkeypatch.setattr(steps, "train", lambda *_, **__: pytest.fail("trained first"))
     (tmp_path / "file").write_text("")
     with pytest.raises(ZooError, match="file cannot be written"):
         zoo.train_recipe("vector", folder=tmp_path / "file")
+
+
+# --- what is wrong is found before hours are spent
+
+
+@pytest.mark.parametrize("part", ["data", "build", "train", "measure"])
+def test_a_recipe_that_lacks_a_part_is_refused_before_training(part, made, tmp_path, monkeypatch):
+    steps = zoo.recipe("vector")
+    monkeypatch.setattr(steps, "train", lambda *_, **__: pytest.fail("trained first"))
+    monkeypatch.setattr(steps, "mesure" if part == "measure" else part[::-1], getattr(steps, part), raising=False)
+    monkeypatch.delattr(steps, part)
+    for call in (
+        lambda: zoo.train_recipe("vector", folder=tmp_path),
+        lambda: zoo.repeat_recipe("vector", 1, folder=made[1]),
+    ):
+        with pytest.raises(ZooError, match=f"recipe of vector lacks {part}; it must have data, build, train, measure"):
+            call()
+
+
+@pytest.mark.parametrize("name", zoo.recipe_names())
+def test_every_recipe_is_whole(name):
+    steps = zoo.recipe(name)
+    assert all(callable(getattr(steps, part)) for part in ("data", "build", "train", "measure"))
+    assert steps.__doc__ and "\n" not in steps.__doc__
+
+
+@pytest.mark.parametrize(
+    "options, error, said",
+    [
+        ({"batch_size": 0}, ValueError, "batch_size must be"),
+        ({"epochs": -1}, ValueError, "epochs must be"),
+        ({"epochs": 1.5}, ValueError, "epochs must be"),
+        ({"lr": 0.0}, ValueError, "lr must be"),
+        ({"amp": "half"}, ValueError, "amp"),
+        ({"epoch": 3}, TypeError, "epoch"),
+    ],
+)
+def test_an_option_that_fit_refuses_is_refused_before_the_first_stage(options, error, said, tmp_path, monkeypatch):
+    steps = recipe(monkeypatch, first)
+    monkeypatch.setattr(steps, "train", lambda *_, **__: pytest.fail("a stage with settings of its own went first"))
+    with pytest.raises(error, match=said):
+        zoo.train_recipe("vector", folder=tmp_path / "zoo", **options)
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_an_option_that_a_recipe_has_no_use_for_is_refused(made, tmp_path, monkeypatch):
+    steps = zoo.recipe("vector")
+    monkeypatch.setattr(steps, "FIXED", ("lr", "seed"), raising=False)
+    monkeypatch.setattr(steps, "train", lambda *_, **__: pytest.fail("trained first"))
+    with pytest.raises(ZooError, match="leaves no choice of lr; see"):
+        zoo.train_recipe("vector", folder=tmp_path, lr=0.3)
+    for call in (
+        lambda: zoo.train_recipe("vector", folder=tmp_path, seed=3),
+        lambda: zoo.repeat_recipe("vector", 3, folder=made[1]),
+    ):
+        with pytest.raises(ZooError, match="leaves no choice of seed"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in zoo.recipe_names() if "lr" not in getattr(zoo.recipe(name), "FIXED", ())]
+)
+def test_no_recipe_takes_a_learning_rate_and_leaves_it_unused(name):
+    """Where all players bring a rate of their own, that given to ``fit`` would be ignored."""
+    model = zoo.build(zoo.recipe(name), 0)
+    for part in model.modules():
+        if hasattr(part, "players"):
+            assert all(player.lr is None for player in part.players())
+
+
+def test_what_was_trained_for_hours_is_kept_if_it_cannot_be_measured(tmp_path, monkeypatch):
+    recipe(monkeypatch, lambda model, thirds: {"first": model.w[0]})  # a tensor, which JSON has no word for
+    with pytest.raises(ZooError, match="trained but could not be measured .TypeError.*kept in .*vector.unmeasured.pt"):
+        zoo.train_recipe("vector", folder=tmp_path)
+    state = torch.load(tmp_path / "vector.unmeasured.pt")
+    assert state["w"][0] == pytest.approx(1 / 3, abs=1e-6)
+    assert os.listdir(tmp_path) == ["vector.unmeasured.pt"]
+
+
+def test_how_a_run_was_started_is_no_changed_setting(tmp_path, monkeypatch):
+    recipe(monkeypatch, first)
+    how = {"resume": False, "checkpoint": tmp_path / "run.pt", "progress": False}
+    assert zoo.train_recipe("vector", folder=tmp_path, epochs=2, **how)["changed_settings"] == {"epochs": 2}
+
+
+def test_what_one_trains_goes_to_a_folder_of_ones_own(tmp_path, monkeypatch, capsys):
+    recipe(monkeypatch, first)
+    shipped = sorted((path, path.stat().st_mtime_ns) for path in zoo.FOLDER.iterdir())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("REPGEN_ZOO", raising=False)
+    zoo.train_recipe("vector", epochs=1)
+    monkeypatch.setenv("REPGEN_ZOO", str(tmp_path / "mine"))
+    zoo.train_recipe("vector", epochs=1)
+    for folder in ("my-zoo", "mine"):
+        assert sorted(os.listdir(folder)) == ["vector.json", "vector.safetensors"]
+    assert sorted((path, path.stat().st_mtime_ns) for path in zoo.FOLDER.iterdir()) == shipped
+    capsys.readouterr()
+    zoo.load_pretrained("vector", folder=tmp_path / "mine")
+    assert f"vector: not the weights of the book, but those of {tmp_path}/mine" in capsys.readouterr().out
+    monkeypatch.setattr(zoo, "FOLDER", tmp_path / "mine")  # as if it had come with the package
+    zoo.load_pretrained("vector", folder=tmp_path / "mine")
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
@@ -336,7 +443,9 @@ def test_weights_of_another_model_are_refused(made, monkeypatch):
 def test_unknown_and_untrained_models_are_named(tmp_path):
     with pytest.raises(ZooError, match="no model 'vae': there are recipes for .*linear-ae-digits, "):
         zoo.load_pretrained("vae")
-    with pytest.raises(ZooError, match="linear-ae-mnist has not been trained here.*python -m repgen train linear-ae-mnist"):
+    with pytest.raises(
+        ZooError, match="linear-ae-mnist has not been trained here.*python -m repgen train linear-ae-mnist --out "
+    ):
         zoo.load_pretrained("linear-ae-mnist", folder=tmp_path)
     assert zoo.names(tmp_path) == []
 

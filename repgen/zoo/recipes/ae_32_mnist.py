@@ -1,15 +1,12 @@
-"""An autoencoder of 32 numbers, 784-200-200-32 and back: the layers of vae-32-mnist, without noise and without prior."""
+"""An autoencoder of 32 numbers, 784-200-200-32 and back: the layers of vae-32-mnist, without noise and prior."""
 
 from torch import nn
 
 from repgen.autoencoder import Autoencoder
-from repgen.datasets import load_data
-from repgen.evaluation.metrics import reconstruction_error
 from repgen.train import fit, warmup_cosine
+from repgen.zoo.recipes._common import make_loader, measure_test_error
 
-
-def data(device):
-    return load_data("mnist", "train", device), load_data("mnist", "test", device)
+data, measure = make_loader("mnist"), measure_test_error
 
 
 def build():
@@ -19,7 +16,3 @@ def build():
 def train(model, digits, unseen, **options):
     settings = {"epochs": 30, "batch_size": 200, "lr": 2e-3, "schedule": warmup_cosine()}
     return fit(model, digits.flat, **settings | options)
-
-
-def measure(model, digits, unseen):
-    return {"test error": reconstruction_error(unseen.flat, model.decode(model.encode(unseen.flat)))}

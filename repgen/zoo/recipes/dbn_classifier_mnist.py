@@ -1,45 +1,30 @@
-"""784-500-500-2000-10 begun at three Boltzmann machines, fine-tuned with dropout: a quarter of an hour on one core."""
+"""784-500-500-2000-10 that begins at three RBMs, fine-tuned with dropout: a quarter of an hour on one core."""
 
-import torch
-from torch import nn
+from itertools import pairwise
 
-from repgen.classifier import Classifier
-from repgen.pretraining import initialize_from, pretrain
+from repgen.pretraining import initialize_from
 from repgen.rbm import RBM
-from repgen.zoo.recipes.dbn_mnist import data, falling
-from repgen.train import fit, warmup_cosine
+from repgen.zoo.recipes._common import (
+    CLASSIFIER_SIZES,
+    PRETRAINING,
+    build_classifier,
+    finetune_classifier,
+    linear_decay,
+    make_loader,
+    measure_classifier,
+    pretrain_layers,
+)
 
-__all__ = ["SIZES", "build", "data", "layers", "measure", "train", "tune"]
-SIZES = (784, 500, 500, 2000, 10)
-
-
-def build():
-    return Classifier(SIZES, nn.Sigmoid, dropout=0.5, visible_dropout=0.2)
-
-
-def layers(digits, **options):
-    machines = [RBM(a, b).to(digits.x.device) for a, b in zip(SIZES[:3], SIZES[1:4])]
-    each = [{"epochs": 12}, {"epochs": 10}, {"epochs": 6}]
-    pretrain(machines, digits.flat, each, batch_size=100, lr=0.1, optimizer="sgd", schedule=falling, amp="auto", **options)
-    return machines
+data, build, measure = make_loader("mnist"), build_classifier, measure_classifier
 
 
-def decayed(parameters, lr):
-    """Adam that also draws every weight towards 0."""
-    return torch.optim.AdamW(parameters, lr, weight_decay=0.03, fused=True)
+def make_layers():
+    return [RBM(*sizes) for sizes in pairwise(CLASSIFIER_SIZES[:4])]
 
 
-def train(model, digits, unseen, layers=layers, **options):
-    own = {key: value for key, value in options.items() if key in ("seed", "progress")}
-    initialize_from(model.linear, layers(digits, **own))
-    return tune(model, digits, **options)
-
-
-def tune(model, digits, **options):
-    nn.init.zeros_(model.linear[-1].weight)  # the classes begin equal
-    settings = {"epochs": 80, "batch_size": 256, "lr": 4e-3, "optimizer": decayed, "schedule": warmup_cosine(), "amp": "auto"}
-    return fit(model, (digits.flat, digits.labels), **settings | options)
-
-
-def measure(model, digits, unseen):
-    return {"test error, %": 100 * model.error(unseen.flat, unseen.labels)}
+def train(model, digits, unseen, **options):
+    layers = [rbm.to(digits.x.device) for rbm in make_layers()]
+    settings = {"batch_size": 100, "lr": 0.1, "optimizer": "sgd", "schedule": linear_decay, "amp": "auto"}
+    pretrain_layers(layers, digits.flat, PRETRAINING, options, **settings)
+    initialize_from(model.linear, layers)
+    return finetune_classifier(model, digits, **options)

@@ -1,29 +1,22 @@
 """A deep belief net 784-400-400-800 whose top machine sees the digit's label beside its features."""
 
-from repgen.datasets import load_data
 from repgen.dbn import DBN
-from repgen.pretraining import pretrain
 from repgen.train import fit
+from repgen.zoo.recipes._common import linear_decay, make_loader, pretrain_layers
 
-
-def data(device):
-    return load_data("mnist", "train", device), load_data("mnist", "test", device)
+data = make_loader("mnist")
 
 
 def build():
     return DBN((784, 400, 400, 800), classes=10, chains=100, binarize=True)
 
 
-def falling(fraction):
-    return 1 - fraction
-
-
 def train(model, digits, unseen, **options):
-    settings = {"epochs": 20, "batch_size": 100, "lr": 0.1, "optimizer": "sgd", "schedule": falling} | options
-    pretrain(model.rbms[:-1], digits.flat, **settings | {"checkpoint": None})
-    seen = model.top.join(model.features(digits.flat).detach(), digits.labels)
-    model.top.centre_on(seen.mean(0))
-    return fit(model.top, seen, **settings)
+    settings = {"epochs": 20, "batch_size": 100, "lr": 0.1, "optimizer": "sgd", "schedule": linear_decay} | options
+    pretrain_layers(model.rbms[:-1], digits.flat, [{}, {}], options, **settings | {"checkpoint": None})
+    joined = model.top.join(model.features(digits.flat).detach(), digits.labels)
+    model.top.centre_on(joined.mean(0))
+    return fit(model.top, joined, **settings)
 
 
 def measure(model, digits, unseen):

@@ -3,17 +3,14 @@
 import torch
 
 from repgen import dcgan, zoo
-from repgen.datasets import load_data
+from repgen.evaluation.generative import class_balance, frechet
 from repgen.gan import GAN
-from repgen.evaluation.generative import frechet, class_balance
-from repgen.zoo.recipes.gan_ring_seeds import adam, falling
 from repgen.train import fit
+from repgen.zoo.recipes._common import adam, half_cosine_decay, make_loader
 
+FIXED = ("lr",)  # each player has its own
 SAMPLES = 10_000
-
-
-def data(device):
-    return load_data("mnist", "train", device), load_data("mnist", "test", device)
+data = make_loader("mnist")
 
 
 def build():
@@ -21,16 +18,16 @@ def build():
 
 
 def train(model, digits, unseen, **options):
-    settings = {"epochs": 14, "batch_size": 64, "optimizer": adam(0.5, 0.999), "schedule": falling, "amp": True}
-    return fit(model, digits.x, **settings | options)
+    settings = {"epochs": 14, "batch_size": 64, "optimizer": adam(0.5, 0.999), "amp": True}
+    return fit(model, digits.x, **settings | {"schedule": half_cosine_decay} | options)
 
 
 def measure(model, digits, unseen):
     judge = zoo.load_pretrained("judge-mnist", digits.x.device)
     made = model.sample(SAMPLES, torch.Generator(digits.x.device).manual_seed(0))
-    told = class_balance(judge(made))
+    verdict = class_balance(judge(made))
     return {
-        "the judge's mean confidence": told.confidence,
-        "entropy of its classes, as a share of log 10": told.balance,
+        "the judge's mean confidence": verdict.confidence,
+        "entropy of its classes, as a share of log 10": verdict.balance,
         "Frechet distance of its features, to test digits": frechet(judge.features(unseen.x), judge.features(made)),
     }

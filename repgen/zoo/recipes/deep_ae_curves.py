@@ -3,15 +3,14 @@
 from torch import nn
 
 from repgen.autoencoder import Autoencoder
-from repgen.zoo.recipes.deep_ae_mnist import measure
-from repgen.zoo.recipes.deep_ae_pretrained_curves import SIZES, data
 from repgen.train import fit, warmup_cosine
+from repgen.zoo.recipes._common import make_loader, measure_test_error
 
-__all__ = ["build", "data", "measure", "train"]
+data, measure = make_loader("curves"), measure_test_error
 
 
 def build():
-    return Autoencoder(SIZES, nn.ELU, reconstruction="cross-entropy")
+    return Autoencoder((784, 400, 200, 100, 50, 25, 6), nn.ELU, reconstruction="cross-entropy")
 
 
 def train(model, curves, unseen, **options):

@@ -6,25 +6,28 @@ from torch import Tensor, nn
 
 from repgen import zoo
 from repgen.conditional_gan import ConditionalGAN
-from repgen.datasets import load_data
 from repgen.evaluation.generative import frechet
 from repgen.evaluation.metrics import psnr
-from repgen.zoo.recipes.gan_ring_seeds import adam, falling, together
-from repgen.zoo.recipes.halves_mnist import ByDistance
+from repgen.image_to_image import PatchDiscriminator, SuperResolver
 from repgen.train import fit
-from repgen.image_to_image import SuperResolver, PatchDiscriminator
+from repgen.zoo.recipes._common import (
+    ByDistance,
+    adam,
+    checkpoint_for,
+    combine_histories,
+    half_cosine_decay,
+    make_loader,
+)
 
 FACTOR = 4
+FIXED = ("lr",)  # each player has its own
 DISTANCE = 20.0  # its weight beside a game of weight 1
+data = make_loader("mnist")
 
 
-def small(x: Tensor) -> Tensor:
+def downscale(x: Tensor) -> Tensor:
     """Pictures (N, 1, S, S) as (N, 1, S / 4, S / 4): the mean of each square."""
     return F.avg_pool2d(x, FACTOR)
-
-
-def data(device):
-    return load_data("mnist", "train", device), load_data("mnist", "test", device)
 
 
 def build():
@@ -32,36 +35,37 @@ def build():
     return nn.ModuleDict({name: SuperResolver(FACTOR, 16, 3) for name in ("distance", "both")})
 
 
-def both(model, opponent=None):
+def build_game(model, opponent=None):
     """The game of the second generator."""
     opponent = opponent or PatchDiscriminator((24, 48)).to(next(model.parameters()).device)
     return ConditionalGAN(model["both"], opponent, model["both"].latent_dim, distance=DISTANCE, lrs=(3e-4, 8e-4))
 
 
-def trained(model, x, **settings):
+def fit_both(model, x, **options):
     """Both trainings, on pictures x (N, 1, S, S)."""
-    common = {"lr": 1e-3, "optimizer": adam(0.5, 0.999), "schedule": falling, "amp": True}
-    settings = common | settings | {"checkpoint": None}
-    pairs = x, small(x)
-    return together([fit(game, pairs, **settings) for game in (ByDistance(model["distance"]), both(model))])
+    common = {"lr": 1e-3, "optimizer": adam(0.5, 0.999), "schedule": half_cosine_decay, "amp": True}
+    pairs, histories = (x, downscale(x)), []
+    for name, game in {"distance": ByDistance(model["distance"]), "both": build_game(model)}.items():
+        histories.append(fit(game, pairs, **common | checkpoint_for(options, name)))
+    return combine_histories(histories)
 
 
-def enlarged(net, c: Tensor) -> Tensor:
+def enlarge(net, c: Tensor) -> Tensor:
     """What a generator makes of small pictures c (N, 1, s, s), with the same latents each time."""
     z = torch.randn(len(c), net.latent_dim, generator=torch.Generator(c.device).manual_seed(0), device=c.device)
     return torch.cat([net(*part) for part in zip(z.split(2000), c.split(2000))])
 
 
 def train(model, digits, unseen, **options):
-    return trained(model, digits.x, **{"epochs": 1, "batch_size": 64} | options)
+    return fit_both(model, digits.x, **{"epochs": 1, "batch_size": 64} | options)
 
 
 def measure(model, digits, unseen):
     judge = zoo.load_pretrained("judge-mnist", digits.x.device)
-    c, real = small(unseen.x), judge.features(unseen.x)
+    c, real = downscale(unseen.x), judge.features(unseen.x)
     found = {}
     for name, net in model.items():
-        y = enlarged(net, c)
+        y = enlarge(net, c)
         found |= {
             f"{name}: PSNR, dB": psnr(unseen.x, y),
             f"{name}: Frechet distance to digits": frechet(real, judge.features(y)),

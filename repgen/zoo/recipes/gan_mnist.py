@@ -1,19 +1,24 @@
-"""A GAN of dense nets on digits with grey pixels, judged through noise that is taken back; its weights are averages. Four minutes."""
+"""A GAN of dense nets on digits, judged through noise that fades; its weights are averages. Four minutes."""
 
 import torch
 from torch import Tensor, nn
 
 from repgen.evaluation import parzen
-from repgen.datasets import load_data
 from repgen.gan import GAN
-from repgen.zoo.recipes import gan_ring_seeds
-from repgen.zoo.recipes.gan_ring_seeds import together
 from repgen.train import fit
+from repgen.zoo.recipes import _common
+from repgen.zoo.recipes._common import checkpoint_for, combine_histories, make_loader
 
 HELD_OUT = 1000  # the last training digits are kept from both players: the window's width is chosen on them
 SAMPLES = 10_000
-STAGES = ((5, 0.6, 5e-4, 1e-3), (7, 0.3, 1e-3, 5e-4), (3, 0.15, 4e-4, 2e-4))  # epochs, noise, rates of discriminator and generator
-adam = gan_ring_seeds.adam(0.5, 0.999)
+STAGES = (
+    (5, 0.6, 5e-4, 1e-3),
+    (7, 0.3, 1e-3, 5e-4),
+    (3, 0.15, 4e-4, 2e-4),
+)  # epochs, noise, rates of discriminator and generator
+FIXED = ("lr",)  # each player has its own
+adam = _common.adam(0.5, 0.999)
+data = make_loader("mnist")
 
 
 def generator(latent_dim, *sizes):
@@ -30,10 +35,6 @@ def _layers(sizes, activation):
     return [part for a, b in zip(sizes, sizes[1:]) for part in (nn.Linear(a, b), activation)]
 
 
-def data(device):
-    return load_data("mnist", "train", device), load_data("mnist", "test", device)
-
-
 def build():
     """What is kept: the discriminator, and one generator, that of the averaged weights."""
     return GAN(generator(32, 256, 512), discriminator(256, 128), 32)
@@ -44,19 +45,20 @@ def train(model, digits, unseen, seed=0, **options):
     histories = []
     for stage, (epochs, game.noise, *rates) in enumerate(STAGES):
         game.lrs = tuple(rates)
-        settings = {"epochs": epochs, "batch_size": 100, "optimizer": adam} | options | {"checkpoint": None}
-        histories.append(fit(game, digits.flat[:-HELD_OUT], seed=100 * seed + stage, **settings))
+        settings = {"epochs": epochs, "batch_size": 100, "optimizer": adam, "seed": 100 * seed + stage}
+        own = checkpoint_for(options, f"stage {stage + 1}")
+        histories.append(fit(game, digits.flat[:-HELD_OUT], **settings | own))
     model.generator.load_state_dict(game.ema.module.state_dict())
-    return together(histories)
+    return combine_histories(histories)
 
 
-def windows(model, digits) -> tuple[Tensor, parzen.Bandwidth]:
+def select_window(model, digits) -> tuple[Tensor, parzen.Bandwidth]:
     """10,000 samples, and the width that is best for the held-out digits."""
     samples = model.sample(SAMPLES, torch.Generator(digits.x.device).manual_seed(0))
     return samples, parzen.select_bandwidth(digits.flat[-HELD_OUT:], samples)
 
 
 def measure(model, digits, unseen):
-    samples, window = windows(model, digits)
+    samples, window = select_window(model, digits)
     density = parzen.log_density(unseen.flat, samples, window.sigma)
     return {"test log density under Parzen windows, nats": density.mean().item(), "the window's sigma": window.sigma}

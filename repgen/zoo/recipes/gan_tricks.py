@@ -6,15 +6,28 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization
 
 from repgen.gan import GAN
-from repgen.zoo.recipes.gan_ring_seeds import CENTRES, EPOCHS, NETS, NOISE, Crowd, adam, data, falling, means, naive, quieter, seen, together
 from repgen.train import cosine
+from repgen.zoo.recipes import _toy_gans
+from repgen.zoo.recipes._common import adam, checkpoint_for, combine_histories, half_cosine_decay
+from repgen.zoo.recipes._toy_gans import (
+    CENTRES,
+    EPOCHS,
+    NETS,
+    NOISE,
+    BatchedMLP,
+    anneal,
+    average_modes,
+    count_modes,
+    fit_naively,
+)
 
-__all__ = ["CENTRES", "NETS", "NOISE", "TRICKS", "WEIGHTS", "Crowd", "build", "data", "details", "game", "key", "measure", "train"]
 WEIGHTS = False
+FIXED = ("lr",)  # it is one of the tricks
+data = _toy_gans.data
 
 
 class Spectral(nn.Module):
-    """Divides each net's weights by their largest singular value, kept up to date by one turn of the power method a step."""
+    """Divides each net's weights by their largest singular value, found by one turn of the power method a step."""
 
     def __init__(self, weight: Tensor):
         super().__init__()
@@ -29,33 +42,33 @@ class Spectral(nn.Module):
 
 
 class WithSpread(nn.Module):
-    """A discriminator that is also told how much each coordinate varies over its net's batch (Karras et al. 2018, section 3)."""
+    """A discriminator that also sees each coordinate's spread over its net's batch (Karras et al. 2018, sec. 3)."""
 
-    def __init__(self, net: Crowd):
+    def __init__(self, net: BatchedMLP):
         super().__init__()
         self.net = net
 
     def forward(self, x: Tensor) -> Tensor:
         spread = x.view(self.net.nets, -1, x.shape[1]).std(1, correction=0, keepdim=True)
-        told = spread.expand(-1, len(x) // self.net.nets, -1).flatten(0, 1)
-        return self.net(torch.cat([x, told], 1))
+        spread = spread.expand(-1, len(x) // self.net.nets, -1).flatten(0, 1)
+        return self.net(torch.cat([x, spread], 1))
 
 
-def leaky(x):
+def leaky_relu(x):
     return F.leaky_relu(x, 0.2)
 
 
-def normalised(x):
+def batch_norm_relu(x):
     """Batch normalisation over each net's batch, then ReLU; scale and shift are left to the next layer."""
     return F.relu((x - x.mean(1, keepdim=True)) / (x.var(1, correction=0, keepdim=True) + 1e-5).sqrt())
 
 
-def game(nets=NETS, *, latent_dim=2, g=F.relu, d=F.relu, spectral=False, spread=False, pack=1, **options) -> GAN:
-    discriminator = Crowd(nets, 2 * pack * (1 + spread), 128, 128, 128, 1, activation=d)
+def build_game(nets=NETS, *, latent_dim=2, g=F.relu, d=F.relu, spectral=False, spread=False, pack=1, **options) -> GAN:
+    discriminator = BatchedMLP(nets, 2 * pack * (1 + spread), 128, 128, 128, 1, activation=d)
     if spectral:
         for layer in discriminator.layers:
             register_parametrization(layer, "weight", Spectral(layer.weight))
-    generator = Crowd(nets, latent_dim, 128, 128, 128, 2, activation=g)
+    generator = BatchedMLP(nets, latent_dim, 128, 128, 128, 2, activation=g)
     return GAN(generator, WithSpread(discriminator) if spread else discriminator, latent_dim, pack=pack, **options)
 
 
@@ -71,63 +84,74 @@ TRICKS = {
     "a falling rate": ({}, {"schedule": cosine}),
     "two time scales, 4 : 1": ({"lrs": (2e-3, 5e-4)}, {}),
     "five discriminator steps": ({"steps": 5}, {}),
-    "leaky ReLU": ({"g": leaky, "d": leaky}, {}),
-    "batch norm in the generator": ({"g": normalised}, {}),
+    "leaky ReLU": ({"g": leaky_relu, "d": leaky_relu}, {}),
+    "batch norm in the generator": ({"g": batch_norm_relu}, {}),
     "sixteen latent numbers": ({"latent_dim": 16}, {}),
     "averaged weights, 0.995": ({"ema_decay": 0.995}, {}),
     "spread of the batch": ({"spread": True}, {}),
     "packs of two": ({"pack": 2}, {}),
     "spectral normalisation": ({"spectral": True}, {}),
     "penalty at the data (R1)": ({"penalty": "r1", "weight": 0.1}, {}),
-    "WGAN-GP": ({"objective": "wasserstein", "penalty": "gradient", "weight": 10.0, "steps": 5}, {"optimizer": adam(0.0, 0.9)}),
+    "WGAN-GP": (
+        {"objective": "wasserstein", "penalty": "gradient", "weight": 10.0, "steps": 5},
+        {"optimizer": adam(0.0, 0.9)},
+    ),
     "noise on all points": ({}, {"noise": "start"}),
     "noise, taken back": ({}, {"noise": "taken back"}),
     "Adam begun anew 25 times": ({}, {"anew": True}),
     "noise taken back, b1 = 0, a rate that falls from 0.002": (
         {},
-        {"noise": "taken back", "optimizer": adam(0.0, 0.9), "schedule": falling, "lr": 2e-3},
+        {"noise": "taken back", "optimizer": adam(0.0, 0.9), "schedule": half_cosine_decay, "lr": 2e-3},
     ),
 }
 
 
 def build():
-    return nn.ModuleDict({key(place, name): game(**options) for place in CENTRES for name, (options, _) in TRICKS.items()})
+    return nn.ModuleDict(
+        {name_game(p, t): build_game(**options) for p in CENTRES for t, (options, _) in TRICKS.items()}
+    )
 
 
-def key(place, name):
-    return f"{place}: {name}".replace(".", ",")  # a module's name holds no point
+def name_game(place, trick):
+    return f"{place}: {trick}".replace(".", ",")  # a module's name holds no point
 
 
-def train(model, ring, grid, seed=0, **options):
+def train(model, ring, grid, **options):
     histories = []
     for place, points in {"ring": ring, "grid": grid}.items():
-        for name, (_, asked) in TRICKS.items():
-            histories += played(model[key(place, name)], points.x, NOISE[place], seed, **asked | options)
-    return together(histories)
+        for trick, (_, settings) in TRICKS.items():
+            name = name_game(place, trick)
+            histories += fit_with_trick(model[name], points.x, NOISE[place], **settings | checkpoint_for(options, name))
+    return combine_histories(histories)
 
 
-def played(nets, x, between, seed, *, noise=None, anew=False, **options):
+def fit_with_trick(nets, x, between, *, noise=None, anew=False, seed=0, **options):
     """One game of 2,500 batches, by one ``fit`` or, where Adam is begun anew, by 25."""
     if noise == "start":
         nets.noise = between[0]
     elif noise == "taken back":
-        options["schedule"] = quieter(nets, between, options.get("schedule", lambda fraction: 1.0))
-    if anew:
-        return [naive(nets, x, seed=100 * seed + k, **options | {"epochs": 1}) for k in range(EPOCHS)]
-    return [naive(nets, x, seed=seed, **options)]
+        options["schedule"] = anneal(nets, between, options.get("schedule", lambda fraction: 1.0))
+    if not anew:
+        return [fit_naively(nets, x, seed=seed, **options)]
+    courses = [checkpoint_for(options | {"seed": 100 * seed + k, "epochs": 1}, f"{k + 1}") for k in range(EPOCHS)]
+    return [fit_naively(nets, x, **course) for course in courses]
 
 
-def tried(model):
+def count_all_modes(model):
+    """(setting, ``modes`` of each net), one pair a trick and place."""
     for place, centres in CENTRES.items():
-        for name in TRICKS:
-            yield f"{place}, {name}", seen(model[key(place, name)], *centres)
+        for trick in TRICKS:
+            yield f"{place}, {trick}", count_modes(model[name_game(place, trick)], *centres)
 
 
 def measure(model, ring, grid):
     """Of 2,500 samples a net: modes found and the share of high quality, means over the nets."""
-    return means(tried(model))
+    return average_modes(count_all_modes(model))
 
 
 def details(model, ring, grid):
     """The same of each net by itself."""
-    return {name: {"modes": [s.found for s in nets], "high quality, %": [100 * s.quality for s in nets]} for name, nets in tried(model)}
+    return {
+        name: {"modes": [s.found for s in nets], "high quality, %": [100 * s.quality for s in nets]}
+        for name, nets in count_all_modes(model)
+    }

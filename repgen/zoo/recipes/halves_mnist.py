@@ -1,42 +1,33 @@
-"""The lower half of a digit from its upper half, by three U-nets: by distance alone, by the game alone, by both. Two minutes."""
+"""The lower half of a digit from its upper half, by three U-nets: by distance, by the game, by both. Two minutes."""
 
 import torch
 from torch import Tensor, nn
 
 from repgen import zoo
 from repgen.conditional_gan import ConditionalGAN
-from repgen.datasets import load_data
 from repgen.evaluation.generative import frechet
-from repgen.zoo.recipes.gan_ring_seeds import adam, falling, together
-from repgen.train import fit
 from repgen.image_to_image import PatchDiscriminator, UNet
+from repgen.train import fit
+from repgen.zoo.recipes._common import (
+    ByDistance,
+    adam,
+    checkpoint_for,
+    combine_histories,
+    half_cosine_decay,
+    make_loader,
+)
 
 WEIGHTS_OF = {"distance": (30.0, 0.0), "game": (0.0, 1.0), "both": (30.0, 1.0)}  # of the distance and of the game
 CHANNELS = (16, 32, 64)
+FIXED = ("lr",)  # each player has its own
+data = make_loader("mnist")
 
 
-def upper(x: Tensor) -> Tensor:
+def mask_lower_half(x: Tensor) -> Tensor:
     """Pictures (N, 1, 28, 28) with their lower half black."""
     c = x.clone()
     c[:, :, 14:] = 0
     return c
-
-
-class ByDistance(nn.Module):
-    """A generator with no one to play against, which minimises the mean distance of its pixels alone."""
-
-    def __init__(self, generator: nn.Module):
-        super().__init__()
-        self.generator = generator
-
-    def loss(self, x: Tensor, c: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The mean of |x - G(z, c)| over pixels (N, 1, S, S) and latents z that it draws."""
-        z = torch.randn(len(x), self.generator.latent_dim, generator=generator, device=x.device)
-        return (x - self.generator(z, c)).abs().mean()
-
-
-def data(device):
-    return load_data("mnist", "train", device), load_data("mnist", "test", device)
 
 
 def build():
@@ -44,7 +35,7 @@ def build():
     return nn.ModuleDict({name: UNet(28, CHANNELS) for name in WEIGHTS_OF} | {"patches": PatchDiscriminator((24, 48))})
 
 
-def players(model, name):
+def build_game(model, name):
     """The game of one of the three."""
     distance, game = WEIGHTS_OF[name]
     if not game:
@@ -54,15 +45,22 @@ def players(model, name):
 
 
 def train(model, digits, unseen, **options):
-    settings = {"epochs": 1, "batch_size": 64, "lr": 1e-3, "optimizer": adam(0.5, 0.999), "schedule": falling, "amp": True}
-    settings = settings | options | {"checkpoint": None}
-    pairs = digits.x, upper(digits.x)
-    return together([fit(players(model, name), pairs, **settings) for name in WEIGHTS_OF])
+    settings = {
+        "epochs": 1,
+        "batch_size": 64,
+        "lr": 1e-3,
+        "optimizer": adam(0.5, 0.999),
+        "schedule": half_cosine_decay,
+        "amp": True,
+    }
+    pairs = digits.x, mask_lower_half(digits.x)
+    histories = [fit(build_game(model, name), pairs, **settings | checkpoint_for(options, name)) for name in WEIGHTS_OF]
+    return combine_histories(histories)
 
 
 def measure(model, digits, unseen):
     judge = zoo.load_pretrained("judge-mnist", digits.x.device)
-    c, real = upper(unseen.x), judge.features(unseen.x)
+    c, real = mask_lower_half(unseen.x), judge.features(unseen.x)
     z = torch.randn(len(c), 8, generator=torch.Generator(c.device).manual_seed(0), device=c.device)
     found = {}
     for name in WEIGHTS_OF:

@@ -1,17 +1,15 @@
 """A convolutional classifier of digits, the judge of what generators make. A minute and a half."""
 
-from repgen.datasets import load_data
 from repgen.classifier import ConvClassifier
 from repgen.evaluation.generative import class_balance
 from repgen.train import fit, warmup_cosine
+from repgen.zoo.recipes._common import make_loader
+
+data = make_loader("mnist")
 
 
 def build():
     return ConvClassifier()
-
-
-def data(device):
-    return load_data("mnist", "train", device), load_data("mnist", "test", device)
 
 
 def train(model, digits, unseen, **options):
@@ -21,9 +19,9 @@ def train(model, digits, unseen, **options):
 
 def measure(model, digits, unseen):
     logits = model(unseen.x)
-    told = class_balance(logits)
+    verdict = class_balance(logits)
     return {
         "test error, %": 100 * (logits.argmax(1) != unseen.labels).double().mean().item(),
-        "mean confidence on test digits": told.confidence,
-        "balance of test digits": told.balance,
+        "mean confidence on test digits": verdict.confidence,
+        "balance of test digits": verdict.balance,
     }

@@ -4,13 +4,10 @@ import torch
 from torch import nn
 
 from repgen.autoencoder import LinearAutoencoder
-from repgen.datasets import load_data
-from repgen.evaluation.metrics import reconstruction_error
 from repgen.train import fit, warmup_cosine
+from repgen.zoo.recipes._common import make_loader, measure_both_errors
 
-
-def data(device):
-    return load_data("faces", "train", device), load_data("faces", "test", device)
+data, measure = make_loader("faces"), measure_both_errors
 
 
 def build():
@@ -27,10 +24,3 @@ def train(model, faces, unseen, **options):
         model.encoder.bias -= model.encoder.weight @ mean
         model.decoder.bias += mean
     return history
-
-
-def measure(model, faces, unseen):
-    def error(images):
-        return reconstruction_error(images.flat, model.decode(model.encode(images.flat)))
-
-    return {"training error": error(faces), "test error": error(unseen)}

@@ -1,10 +1,10 @@
-"""784-30-784 with a linear code and logistic pixels: logistic PCA whose code must be a flat function of the image. Half a minute."""
+"""784-30-784, linear code, logistic pixels: logistic PCA whose code is a flat function of the image. 30 seconds."""
 
 from repgen.autoencoder import Autoencoder
-from repgen.zoo.recipes.deep_ae_mnist import data, measure
 from repgen.train import fit, warmup_cosine
+from repgen.zoo.recipes._common import make_loader, measure_test_error
 
-__all__ = ["build", "data", "measure", "train"]
+data, measure = make_loader("mnist"), measure_test_error
 
 
 def build():

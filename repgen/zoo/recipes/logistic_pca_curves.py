@@ -3,11 +3,10 @@
 from torch import nn
 
 from repgen.logistic_pca import LogisticPCA
-from repgen.zoo.recipes import deep_ae_mnist
-from repgen.zoo.recipes.deep_ae_pretrained_curves import data
-from repgen.zoo.recipes.logistic_pca_mnist import fitted
+from repgen.zoo.recipes._common import NEWTON_FIXED, fit_by_newton, make_loader, measure_error
 
-__all__ = ["build", "data", "measure", "train"]
+FIXED = NEWTON_FIXED
+data = make_loader("curves")
 
 
 def build():
@@ -15,8 +14,8 @@ def build():
 
 
 def train(models, curves, unseen, **options):
-    return fitted({f"cost, {k} numbers": model for k, model in models.items()}, curves.flat, **options)
+    return fit_by_newton({f"cost, {k} numbers": model for k, model in models.items()}, curves.flat, **options)
 
 
 def measure(models, curves, unseen):
-    return {f"{what}, {k} numbers": error for k, model in models.items() for what, error in deep_ae_mnist.measure(model, curves, unseen).items()}
+    return {f"test error, {k} numbers": measure_error(model, unseen.flat) for k, model in models.items()}

@@ -1,37 +1,31 @@
-"""Face patches, 625-2000-1000-500-30 end to end, each patch beside its mirror image: what it leaves of strangers. Ten minutes."""
+"""Face patches, 625-2000-1000-500-30, each beside its mirror image: what is left of strangers. Ten minutes."""
 
-import torch
 from torch import nn
 
 from repgen.autoencoder import Autoencoder
-from repgen.zoo.recipes.gan_ring_seeds import part, together
-from repgen.zoo.recipes.strangers_faces import SIZES, data, left
 from repgen.train import fit, warmup_cosine
+from repgen.zoo.recipes._common import (
+    PATCH_SIZES,
+    add_mirror_images,
+    checkpoint_for,
+    combine_histories,
+    load_patches,
+    measure_patches,
+)
 
-__all__ = ["WEIGHTS", "build", "data", "measure", "train"]
 WEIGHTS = False
-PASSES = (1, 2, 4)  # through twice as many patches as there are in strangers-faces
+PASSES = {f"{n} passes": n for n in (1, 2, 4)}  # through twice as many patches as there are in strangers-faces
+data, measure = load_patches, measure_patches
 
 
 def build():
-    return nn.ModuleDict({f"{n} passes": Autoencoder(SIZES, nn.ELU, output=nn.Identity) for n in PASSES})
-
-
-def with_mirror_images(x):
-    """Pictures (N, 1, H, W) and their mirror images, (2 N, H W)."""
-    return torch.cat([x, x.flip(3)]).flatten(1)
+    return nn.ModuleDict({name: Autoencoder(PATCH_SIZES, nn.ELU, output=nn.Identity) for name in PASSES})
 
 
 def train(model, faces, others, strangers, **options):
-    both = with_mirror_images(faces.x)
+    both = add_mirror_images(faces.x).flatten(1)
     settings = {"batch_size": 128, "lr": 1e-3, "schedule": warmup_cosine(), "amp": "auto"}
-    courses = {f"{n} passes": n for n in PASSES}
-    return together([fit(model[name], both, **settings | {"epochs": n} | part(options, name)) for name, n in courses.items()])
-
-
-def measure(model, faces, others, strangers):
-    """Squared errors a patch: of other patches of the people met, and of strangers."""
-    found = {}
-    for name, net in model.items():
-        found |= left(name, net, others.flat, strangers.flat)
-    return found
+    histories = [
+        fit(model[name], both, **settings | {"epochs": n} | checkpoint_for(options, name)) for name, n in PASSES.items()
+    ]
+    return combine_histories(histories)

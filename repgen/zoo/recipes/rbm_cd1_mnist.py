@@ -1,9 +1,9 @@
 """An RBM 784-500 by CD-1, the shortest chains: a step away from the data and no more."""
 
 from repgen.rbm import RBM
-from repgen.zoo.recipes.rbm_pcd_mnist import centred_fit, data, measure
+from repgen.zoo.recipes._common import fit_rbm, make_loader, measure_rbm
 
-__all__ = ["build", "data", "measure", "train"]
+data, measure = make_loader("mnist"), measure_rbm
 
 
 def build():
@@ -11,4 +11,4 @@ def build():
 
 
 def train(model, digits, unseen, **options):
-    return centred_fit(model, digits, **{"epochs": 30, "lr": 0.1} | options)
+    return fit_rbm(model, digits, **{"epochs": 30, "lr": 0.1} | options)

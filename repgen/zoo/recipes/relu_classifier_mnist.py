@@ -1,15 +1,15 @@
 """784-500-500-2000-10 from random weights by today's methods: ReLU, batch norm, dropout, Adam on a falling rate."""
 
 from repgen.classifier import Classifier
-from repgen.zoo.recipes.dbn_classifier_mnist import SIZES, data, measure
 from repgen.train import fit, warmup_cosine
+from repgen.zoo.recipes._common import CLASSIFIER_SIZES, make_loader, measure_classifier
 
-__all__ = ["WEIGHTS", "build", "data", "measure", "train"]
 WEIGHTS = False
+data, measure = make_loader("mnist"), measure_classifier
 
 
 def build():
-    return Classifier(SIZES, dropout=0.3, visible_dropout=0.2, batch_norm=True)
+    return Classifier(CLASSIFIER_SIZES, dropout=0.3, visible_dropout=0.2, batch_norm=True)
 
 
 def train(model, digits, unseen, **options):

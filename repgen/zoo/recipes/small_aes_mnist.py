@@ -6,10 +6,12 @@ from torch import nn
 
 from repgen.autoencoder import Autoencoder
 from repgen.corruption import salt_and_pepper
-from repgen.datasets import load_data
 from repgen.denoising import DenoisingAutoencoder
 from repgen.evaluation.metrics import reconstruction_error
 from repgen.train import fit, warmup_cosine
+from repgen.zoo.recipes._common import make_loader
+
+data = make_loader("mnist")
 
 
 class SmallAutoencoders(nn.Module):
@@ -19,17 +21,11 @@ class SmallAutoencoders(nn.Module):
         super().__init__()
         self.shallow = Autoencoder((784, 106, 10), tied=True)
         self.deep = Autoencoder((784, 100, 50, 10), tied=True)
-        self.denoising = DenoisingAutoencoder(
-            (784, 100, 50, 10), tied=True, corrupt=partial(salt_and_pepper, p=0.2)
-        )
+        self.denoising = DenoisingAutoencoder((784, 100, 50, 10), tied=True, corrupt=partial(salt_and_pepper, p=0.2))
 
     def loss(self, x, generator=None):
         """The sum of the three losses: no net shares a weight with another, so each learns from its own."""
         return sum(net.loss(x, generator) for net in self.children())
-
-
-def data(device):
-    return load_data("mnist", "train", device), load_data("mnist", "test", device)
 
 
 def build():

@@ -3,20 +3,17 @@
 import torch
 
 from repgen import dcgan, zoo
-from repgen.datasets import load_data
+from repgen.evaluation.generative import class_balance, frechet, precision_recall
 from repgen.gan import GAN
-from repgen.evaluation.generative import frechet, precision_recall, class_balance
-from repgen.zoo.recipes.gan_ring_seeds import falling
 from repgen.stylegan import StyleGenerator, equalized_lr
 from repgen.train import fit
+from repgen.zoo.recipes._common import half_cosine_decay, make_loader
 
+FIXED = ("lr",)  # each player has its own
 SAMPLES = 10_000
 SHOWN = 2_000  # of these precision and recall are taken
 PSI = 0.7
-
-
-def data(device):
-    return load_data("mnist", "train", device), load_data("mnist", "test", device)
+data = make_loader("mnist")
 
 
 def build():
@@ -26,8 +23,8 @@ def build():
 
 def train(model, digits, unseen, **options):
     game = GAN(model, dcgan.discriminator(28, (64, 128, 256)), 32, lrs=(2e-4, 4e-3), noise=0.2, ema_decay=0.998)
-    settings = {"epochs": 11, "batch_size": 64, "optimizer": equalized_lr(model, 0.5, 0.99), "schedule": falling, "amp": True}
-    history = fit(game, digits.x, **settings | options)
+    settings = {"epochs": 11, "batch_size": 64, "optimizer": equalized_lr(model, 0.5, 0.99), "amp": True}
+    history = fit(game, digits.x, **settings | {"schedule": half_cosine_decay} | options)
     model.load_state_dict(game.ema.module.state_dict())
     return history
 
@@ -39,11 +36,11 @@ def measure(model, digits, unseen):
     found = {}
     for name, styles in (("", w), (f", truncated to {PSI}", model.truncate(w, PSI))):
         made = torch.cat([model.synthesis(part) for part in styles.split(500)])
-        told, features = class_balance(judge(made)), judge.features(made)
+        verdict, features = class_balance(judge(made)), judge.features(made)
         close = precision_recall(real[:SHOWN], features[:SHOWN])
         found |= {
-            f"the judge's mean confidence{name}": told.confidence,
-            f"entropy of its classes, as a share of log 10{name}": told.balance,
+            f"the judge's mean confidence{name}": verdict.confidence,
+            f"entropy of its classes, as a share of log 10{name}": verdict.balance,
             f"Frechet distance to test digits{name}": frechet(real, features),
             f"precision{name}": close.precision,
             f"recall{name}": close.recall,

@@ -3,14 +3,12 @@
 import torch
 from torch import nn
 
-from repgen.datasets import load_data
 from repgen.losses import gaussian_kl
 from repgen.train import fit, warmup_cosine
 from repgen.vae import VAE
+from repgen.zoo.recipes._common import make_loader
 
-
-def data(device):
-    return load_data("mnist", "train", device), load_data("mnist", "test", device)
+data = make_loader("mnist")
 
 
 def build():

@@ -3,10 +3,9 @@
 from torch import nn
 
 from repgen.zoo.recipes import vae_2d_mnist as one
-from repgen.zoo.recipes.vae_2d_mnist import data, train
 
-__all__ = ["WEIGHTS", "build", "data", "measure", "train"]
 WEIGHTS = False
+data, train = one.data, one.train
 
 
 class Seeds(nn.ModuleList):

@@ -3,14 +3,11 @@
 import torch
 from torch import nn
 
-from repgen.datasets import load_data
-from repgen.evaluation.metrics import reconstruction_error
 from repgen.train import fit, warmup_cosine
 from repgen.vae import VAE
+from repgen.zoo.recipes._common import make_loader, measure_error
 
-
-def data(device):
-    return load_data("mnist", "train", device), load_data("mnist", "test", device)
+data = make_loader("mnist")
 
 
 def build():
@@ -26,4 +23,4 @@ def measure(model, digits, unseen):
     generator = torch.Generator(unseen.x.device).manual_seed(0)
     x = model.sample_input(unseen.flat, generator)
     bound = sum(model.elbo(x, generator).total.mean().item() for _ in range(10)) / 10
-    return {"test bound, nats": bound, "test error": reconstruction_error(unseen.flat, model.decode(model.encode(unseen.flat)))}
+    return {"test bound, nats": bound, "test error": measure_error(model, unseen.flat)}

@@ -1,12 +1,13 @@
 """The convolutional VAE of vae-faces, trained on to be right in the eyes of face-features instead of pixel by pixel."""
 
-import torch
-
 from repgen import zoo
-from repgen.conv_vae import PerceptualVAE, conv_decoder, conv_encoder, shifted
+from repgen.conv_vae import PerceptualVAE, conv_decoder, conv_encoder
 from repgen.losses import squared_error
-from repgen.zoo.recipes.vae_faces import data, measure  # noqa: F401
 from repgen.train import fit, warmup_cosine
+from repgen.zoo.recipes import vae_faces
+from repgen.zoo.recipes._common import augment
+
+data, measure = vae_faces.data, vae_faces.measure
 
 
 def build():
@@ -31,6 +32,5 @@ def train(model, faces, unseen, **options):
     start = zoo.load_pretrained("vae-faces", faces.x.device).state_dict()
     model.load_state_dict({name: start[name] for name in model.state_dict()})
     model.distance = ruler(faces)
-    x = shifted(faces.x, 5, torch.Generator().manual_seed(0))
     settings = {"epochs": 15, "batch_size": 30, "lr": 1e-3, "schedule": warmup_cosine()}
-    return fit(model, x, **settings | options)
+    return fit(model, augment(faces.x, 5), **settings | options)

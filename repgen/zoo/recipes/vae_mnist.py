@@ -3,12 +3,13 @@
 import torch
 from torch import nn
 
-from repgen.datasets import load_data
 from repgen.losses import gaussian_kl, gaussian_nll
 from repgen.train import fit, warmup_cosine
 from repgen.vae import ELBO, VAE, Posterior
+from repgen.zoo.recipes._common import make_loader
 
 WARM_UP = 48_000  # steps, of 480,000, until the KL term counts in full
+data = make_loader("mnist")
 
 
 class PatientVAE(VAE):
@@ -39,10 +40,6 @@ class PatientVAE(VAE):
         weight = (self.steps / WARM_UP).clamp(max=1)
         self.steps += 1
         return ELBO((reconstruction + weight * drawn_kl).mean(), reconstruction.mean(), kl.mean())
-
-
-def data(device):
-    return load_data("mnist", "train", device), load_data("mnist", "test", device)
 
 
 def build():
