@@ -87,22 +87,22 @@ def cd_loss(rbm, x: Tensor, generator: torch.Generator | None = None):
 
     Both statistics stay in float32 under autocast: their difference is small.
     """
-    from repgen.rbm import CDLoss
+    from repgen.rbm import CDLoss, _draw, _mean
 
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
         v = rbm.sample_input(x.flatten(1), generator)
         total = rbm.hidden_input(v)
-        h, mean = rbm.hidden_mean(total), None
+        h, mean = _mean(total, rbm.hidden), None
         if rbm.chains is not None:
             end = rbm.gibbs(rbm.chains, rbm.k, generator)
             if rbm.training:
                 rbm.chains.copy_(end)
         else:
-            mean = rbm.visible_given_hidden(rbm.draw_hidden(h, generator))
+            mean = rbm.visible_given_hidden(_draw(h, rbm.hidden, generator))
             end = mean if rbm.mean_visible and rbm.k == 1 else rbm.draw_visible(mean, generator)
             end = rbm.gibbs(end, rbm.k - 1, generator)
         total_end = rbm.hidden_input(end)
-        h_end = rbm.hidden_mean(total_end)
+        h_end = _mean(total_end, rbm.hidden)
         near, far = h - rbm.hidden_offset, h_end - rbm.hidden_offset
         centred, centred_end = v - rbm.visible_offset, end - rbm.visible_offset
         dW = (centred_end.T @ far).addmm_(centred.T, near, alpha=-1 / len(v), beta=1 / len(end))  # (D, H)

@@ -90,9 +90,11 @@ class DBN(nn.Module):
         """A draw of a lower bound on log p(v), (N,), in nats (Hinton et al. 2006, eq. 8; Salakhutdinov & Murray 2008, section 4).
 
         log p*(h) - log Z + log p(v|h) - log q(h|v), h drawn from the recognition pass q, p* and
-        Z those of the top machine, ``log_z`` its log partition function. The mean over draws is
+        Z those of the top machine, ``log_z`` its log partition function; ValueError for a net with classes. The mean over draws is
         the bound; the log of the mean of exp is log p(v), slowly.
         """
+        if self.classes:
+            raise ValueError("the bound is of images alone, and this net's top machine sees a class beside them: build it without classes")
         total = torch.zeros(len(v), dtype=v.dtype, device=v.device)
         for rbm in self.rbms[:-1]:
             up = rbm.hidden_given_visible(v)

@@ -85,16 +85,6 @@ class RBM(nn.Module):
         """What the visible units sum, (N, H) -> (N, D): (h - l) W^T + b."""
         return torch.addmm(self.visible_bias, h - self.hidden_offset, self.weight.T)
 
-    @torch.no_grad()
-    def as_linear(self) -> tuple[nn.Linear, nn.Linear]:
-        """``hidden_input`` and ``visible_input`` as ordinary layers with copies of the weights, the offsets within the biases."""
-        sizes = (self.n_visible, self.n_hidden), (self.n_hidden, self.n_visible)
-        up, down = (nn.utils.skip_init(nn.Linear, *size) for size in sizes)  # without a draw that would be thrown away
-        up.weight.data, down.weight.data = self.weight.T.clone(), self.weight.detach().clone()
-        up.bias.data = self.hidden_input(torch.zeros_like(self.visible_bias)[None])[0]
-        down.bias.data = self.visible_input(torch.zeros_like(self.hidden_bias)[None])[0]
-        return up, down
-
     def energy(self, v: Tensor, h: Tensor) -> Tensor:
         """E(v, h), (N,), in nats."""
         pull = ((self.hidden_input(v) - self.hidden_bias) * (h - self.hidden_offset)).sum(1)
@@ -115,13 +105,9 @@ class RBM(nn.Module):
         pull = (self.visible_offset * (total - self.visible_bias)).sum(1)
         return _own(h, self.hidden_bias, self.hidden) + pull - _log_sum(total, self.visible_bias, self.visible)
 
-    def hidden_mean(self, total: Tensor) -> Tensor:
-        """The means of hidden units with these inputs, (N, H)."""
-        return _mean(total, self.hidden)
-
     def hidden_given_visible(self, v: Tensor) -> Tensor:
         """E[h|v], (N, H); for Bernoulli units p(h = 1|v)."""
-        return self.hidden_mean(self.hidden_input(pixels(v, self.n_visible)))
+        return _mean(self.hidden_input(pixels(v, self.n_visible)), self.hidden)
 
     def visible_given_hidden(self, h: Tensor) -> Tensor:
         """E[v|h], (N, D); for Bernoulli units p(v = 1|h)."""
@@ -131,15 +117,11 @@ class RBM(nn.Module):
 
     def sample_hidden(self, v: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """A draw of h given v, (N, H)."""
-        return self.draw_hidden(self.hidden_given_visible(v), generator)
+        return _draw(self.hidden_given_visible(v), self.hidden, generator)
 
     def sample_visible(self, h: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """A draw of v given h, (N, D)."""
         return self.draw_visible(self.visible_given_hidden(h), generator)
-
-    def draw_hidden(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """A draw of hidden units with these means, (N, H)."""
-        return _draw(mean, self.hidden, generator)
 
     def draw_visible(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """A draw of visible units with these means, (N, D)."""
@@ -191,6 +173,17 @@ class RBM(nn.Module):
         """What ``fit`` asks once: ValueError where visible Bernoulli units are given values outside [0, 1]."""
         if self.visible == "bernoulli":
             check_unit(x, "data of Bernoulli units")
+
+
+@torch.no_grad()
+def as_linear(rbm: RBM) -> tuple[nn.Linear, nn.Linear]:
+    """``hidden_input`` and ``visible_input`` as ordinary layers with copies of the weights, the offsets within the biases."""
+    sizes = (rbm.n_visible, rbm.n_hidden), (rbm.n_hidden, rbm.n_visible)
+    up, down = (nn.utils.skip_init(nn.Linear, *size) for size in sizes)  # without a draw that would be thrown away
+    up.weight.data, down.weight.data = rbm.weight.T.clone(), rbm.weight.detach().clone()
+    up.bias.data = rbm.hidden_input(torch.zeros_like(rbm.visible_bias)[None])[0]
+    down.bias.data = rbm.visible_input(torch.zeros_like(rbm.hidden_bias)[None])[0]
+    return up, down
 
 
 def _own(x: Tensor, bias: Tensor, units: str) -> Tensor:

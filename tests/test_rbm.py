@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 from repgen import cosine, fit
 from repgen.evaluation.partition import annealed_log_partition, exact_log_partition, pseudo_log_likelihood, temperatures
 from repgen import _fast
-from repgen.rbm import RBM
+from repgen.rbm import RBM, as_linear
 
 
 def states(n):
@@ -53,7 +53,7 @@ def test_energies_conditionals_and_partition_function_by_enumeration(centred):
 def test_as_layers_it_sums_what_it_sums_and_draws_nothing():
     rbm, v, h = machine(), states(5), states(4)
     before = torch.get_rng_state()
-    up, down = rbm.as_linear()
+    up, down = as_linear(rbm)
     assert torch.equal(torch.get_rng_state(), before)
     torch.testing.assert_close(up(v), rbm.hidden_input(v))
     torch.testing.assert_close(down(h), rbm.visible_input(h))

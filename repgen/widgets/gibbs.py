@@ -6,6 +6,7 @@ import traitlets as t
 from ipywidgets import widget_serialization
 from torch import nn
 
+from repgen.rbm import as_linear
 from repgen.widgets.base import HERE, Widget, image_bytes, label_texts, script, shared_image_shape
 from repgen.widgets.network import Network
 
@@ -25,7 +26,7 @@ def conditionals(rbm, dtype="float16"):
         raise TypeError(f"a {type(rbm).__name__} has no hidden_given_visible and visible_given_hidden: expected an RBM")
     if {rbm.visible, rbm.hidden} != {"bernoulli"}:
         raise ValueError(f"the page draws units that are 0 or 1; this machine has {rbm.visible} and {rbm.hidden} ones")
-    up, down = rbm.as_linear()
+    up, down = as_linear(rbm)
     return Network.from_autoencoder(nn.Sequential(nn.Sequential(up, nn.Sigmoid()), nn.Sequential(down, nn.Sigmoid())), dtype)
 
 
