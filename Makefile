@@ -19,7 +19,7 @@ NBVAL := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive TQDM_DISABLE=1 $(WARM) \
 	$(BIN)/python -m pytest --nbval-lax --nbval-kernel-name python3 -n 2 --dist loadfile -q chapters
 
 help:  ## what can be made
-	@grep -hE '^[a-z.-]+:.*##' Makefile tools/teaching.mk 2>/dev/null | awk -F ':.*## *' '{ printf "make %-18s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z.-]+:.*##' Makefile tools/*.mk | awk -F ':.*## *' '{ printf "make %-18s %s\n", $$1, $$2 }'
 
 book: $(BOOK)  ## the book, in _build/html
 	@echo "The book: open _build/html/index.html in a browser, or \`make serve\`."
@@ -81,9 +81,10 @@ ifeq ($(filter requirements.txt,$(MAKECMDGOALS)),requirements.txt)
 requirements.txt:  ## pin all versions anew, from pyproject.toml
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv
 	$(BIN)/python -m uv pip compile --universal --python-version 3.11 --upgrade --no-annotate --quiet \
-		--custom-compile-command "make requirements.txt" --extra book --extra test --extra bench pyproject.toml --output-file requirements.txt
+		--custom-compile-command "make requirements.txt" --extra book --extra test --extra lint --extra bench pyproject.toml --output-file requirements.txt
 endif
 
 -include tools/teaching.mk
+-include tools/checks.mk
 
 .PHONY: help book test test-stand-in serve notebooks pictures bench address clean

@@ -247,7 +247,7 @@ def main() -> None:
     pixels, tensors = images.view(-1, 28, 28).mul(255).round().byte(), torch.utils.data.TensorDataset(images)
 
     def vae(**options) -> None:
-        fit(VAE((784, 400, 20), nn.ReLU).to(device), x, epochs=EPOCHS, batch_size=BATCH, **options)
+        fit(VAE.dense((784, 400, 20), nn.ReLU).to(device), x, epochs=EPOCHS, batch_size=BATCH, **options)
 
     training = {
         "repgen.fit of repgen.VAE, bar on": vae,

@@ -11,7 +11,7 @@ from repgen.notebook import setup
 from repgen.train import CheckpointError, History, Player, TrainingDiverged, cosine, fit, warmup_cosine
 from repgen.vae import IWAE, VAE
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "GAN",
     "IWAE",

@@ -1,4 +1,4 @@
-"""The command line: ``python -m repgen``."""
+"""The command line: ``repgen``, or ``python -m repgen``."""
 
 import argparse
 import glob
@@ -32,7 +32,8 @@ The data are under REPGEN_DATA, or else in your cache folder. TQDM_DISABLE=1 hid
 
 def parser() -> argparse.ArgumentParser:
     raw = {"formatter_class": argparse.RawDescriptionHelpFormatter}
-    main = argparse.ArgumentParser(prog="python -m repgen", description=ABOUT, epilog=EXAMPLES, **raw)
+    program = "repgen" if Path(sys.argv[0]).stem == "repgen" else "python -m repgen"  # the console script, or the module
+    main = argparse.ArgumentParser(prog=program, description=ABOUT, epilog=EXAMPLES, **raw)
     commands = main.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
     train = commands.add_parser(

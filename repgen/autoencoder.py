@@ -1,6 +1,5 @@
 """Autoencoders: a network that copies its input through a small code."""
 
-import math
 import warnings
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,6 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from repgen.layers import Transposed, check_codes, check_unit, pixels
 from repgen.losses import bernoulli_nll, squared_error
 
 
@@ -34,9 +34,7 @@ class LinearAutoencoder(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Images (N, D) of codes z (N, K)."""
-        if z.ndim != 2 or z.shape[1] != self.encoder.out_features:
-            raise ValueError(f"expected codes (N, {self.encoder.out_features}), got shape {tuple(z.shape)}")
-        return self.decoder(z)  # (N, K) -> (N, D)
+        return self.decoder(check_codes(z, self.encoder.out_features))  # (N, K) -> (N, D)
 
     def loss(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Squared error summed over pixels, mean over the batch.
@@ -100,9 +98,7 @@ class Autoencoder(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Images (N, D) of codes z (N, K)."""
-        if z.ndim != 2 or z.shape[1] != self.latent_dim:
-            raise ValueError(f"expected codes (N, {self.latent_dim}), got shape {tuple(z.shape)}")
-        return self.decoder(z)
+        return self.decoder(check_codes(z, self.latent_dim))
 
     def reconstruction_loss(self, x: Tensor, z: Tensor) -> Tensor:
         """What the code z (N, K) leaves of the images x (N, D), one number an example (N,).
@@ -119,36 +115,15 @@ class Autoencoder(nn.Module):
         """Mean reconstruction loss of the batch; exact, so ``generator`` is unused."""
         return self.reconstruction_loss(x, self.encode(x)).mean()
 
+    def check(self, x: Tensor) -> None:
+        """What ``fit`` asks once: ValueError where a sigmoid output is to reach values outside [0, 1]."""
+        if isinstance(self.decoder[-1], nn.Sigmoid):
+            check_unit(x, "data for a sigmoid output (else say output=nn.Identity)")
+
 
 RECONSTRUCTION = ("squared error", "cross-entropy")
-
-
-class Transposed(nn.Module):
-    """The layer that goes back through another's weights: y = W^T x + b, W the other's, b its own."""
-
-    def __init__(self, layer: nn.Linear):
-        super().__init__()
-        self._of = (layer,)  # in a tuple, so that its weights are not counted twice
-        self.in_features, self.out_features = layer.out_features, layer.in_features
-        self.bias = nn.Parameter(torch.zeros(layer.in_features))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.linear(x, self._of[0].weight.T, self.bias)  # (N, K) -> (N, D)
-
-    def as_linear(self) -> nn.Linear:
-        """An ordinary layer with a copy of these weights."""
-        copy = nn.Linear(self.in_features, self.out_features)
-        copy.weight.data, copy.bias.data = self._of[0].weight.detach().T.clone(), self.bias.detach().clone()
-        return copy
 
 
 def _stack(layers: Sequence[nn.Module], hidden: type[nn.Module], last: type[nn.Module]) -> nn.Sequential:
     between = [part for layer in layers[:-1] for part in (layer, hidden())]
     return nn.Sequential(*between, layers[-1], last())
-
-
-def pixels(x: Tensor, n: int) -> Tensor:
-    """Images (N, D) or (N, C, H, W) as rows (N, n); ValueError where they have not n pixels."""
-    if x.ndim < 2 or math.prod(x.shape[1:]) != n:
-        raise ValueError(f"expected images of {n} pixels, (N, {n}) or (N, C, H, W), got shape {tuple(x.shape)}")
-    return x.flatten(1)

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import sys
 
 MIME = "application/vnd.repgen.claim+json"
 
@@ -29,31 +30,79 @@ def claim(
 ) -> None:
     """Checks a sentence against its measurement and shows both.
 
-    ``sentence`` may hold one format field, such as ``{:.2f}``, that is filled with ``measured``.
-    At least one condition must be given: ``tol`` (absolute) around ``published`` (a figure from
-    the literature, ``source`` its BibTeX key) or around ``expected`` (a figure from theory), or
-    the bounds ``at_most`` and ``at_least``. ``data`` is the ``Data`` that the figure was measured
-    on, or several of them: where one of them is a stand-in, the claim is shown as not checked.
+    ``sentence`` holds one format field, ``{:.2f}`` or the like, that is filled with ``measured``; all other braces
+    stay as they are, so LaTeX needs no care. Where it has no field, a number that it states has to be the measured one.
+    At least one condition must be given: ``tol`` (absolute) around ``published`` (a figure from the literature,
+    ``source`` its BibTeX key) or around ``expected`` (a figure from theory), or the bounds ``at_most`` and
+    ``at_least``. Beside bounds ``published`` may stand without ``tol``, for comparison by the reader. ``published``
+    and ``expected`` together would be two claims. Conditions are constants, the same on every machine: what depends
+    on the run goes into ``measured``, as a difference or a ratio. ``data`` is the ``Data`` that the figure was
+    measured on, or several of them: where one of them is a stand-in, the claim is shown as not checked.
 
-    Raises ClaimError where the claim does not hold, ValueError where it could not fail.
+    Raises ClaimError where the claim does not hold; ValueError where it could not fail or could not hold, where a
+    condition is not finite or has no effect, and where the sentence states another number than the measured one.
     """
     measured = float(measured)
-    target = expected if expected is not None else published
-    if (tol is None or target is None) and at_most is None and at_least is None:
-        raise ValueError(f"this claim cannot fail; give tol with published or expected, or a bound: {sentence!r}")
-    text = sentence.format(measured) if "{" in sentence else sentence
-    record = {
-        "id": _identifier(sentence), "sentence": text, "measured": measured, "unit": unit,
-        "published": published, "source": source, "expected": expected,
-        "tol": tol, "at_most": at_most, "at_least": at_least,
-    }  # fmt: skip
+    limits = {"published": published, "expected": expected, "tol": tol, "at_most": at_most, "at_least": at_least}
+    if fault := _fault(**limits):
+        raise ValueError(f"{fault}: {sentence!r}")
+    text = _fill(sentence, measured)
+    record = {"id": _identifier(sentence), "sentence": text, "measured": measured, "unit": unit, "source": source} | limits
     checked = not any(d.stand_in for d in _several(data))
-    failures = _failures(record, target) if checked else []
+    failures = _failures(record, expected if published is None else published) if checked else []
     record["status"] = "fails" if failures else "holds" if checked else "not checked"
     _log(record)
     if failures:
         raise ClaimError(f"{text}\n  measured {_number(measured, unit)}, but {' and '.join(failures)}")
     _show(record)
+
+
+def _fault(published, expected, tol, at_most, at_least) -> str | None:
+    """Why these conditions would check nothing, or nothing could meet them; None where they are sound."""
+    for name, value in locals().items():
+        if value is not None and not math.isfinite(value):
+            return f"{name} is {value}, which checks nothing: give a finite number"
+    bounded = at_most is not None or at_least is not None
+    if published is not None and expected is not None:
+        return "published and expected are two claims: give each its own"
+    if tol is None and not bounded:
+        return "this claim cannot fail; give tol with published or expected, or a bound"
+    if tol is None and expected is not None:
+        return "expected without tol is compared with nothing"
+    if tol is not None and expected is None and published is None:
+        return "tol without published or expected has no effect"
+    if tol is not None and tol < 0:
+        return f"tol is negative, {tol}: nothing could meet it"
+    if None not in (at_most, at_least) and at_least > at_most:
+        return f"nothing is at_least={at_least} and at_most={at_most}"
+    return None
+
+
+NUMBER = re.compile(r"(?<![\w.{^])-?\d+(?:,\d{3})*(?:\.\d+)?(?![\w}])(?:\s*(%))?")
+
+
+def _fill(sentence: str, measured: float) -> str:
+    """The sentence with the measured figure in its field. ValueError for two fields, or a figure that was not measured."""
+    fields = re.findall(r"\{:[^{}]*\}", sentence) or re.findall(r"(?<!\{)\{\}(?!\})", sentence)
+    if len(fields) > 1:
+        raise ValueError(f"{len(fields)} format fields for one measured figure: {sentence!r}")
+    if fields:
+        return sentence.replace(fields[0], fields[0].format(measured))
+    stated = list(NUMBER.finditer(sentence))
+    if stated and not any(_states(number, measured) for number in stated):
+        figures = " and ".join(number[0] for number in stated)
+        raise ValueError(
+            f"the sentence states {figures}, but {measured:g} was measured; give it a format field, such as "
+            f"{{:.2f}}, that is filled with what was measured: {sentence!r}"
+        )
+    return sentence
+
+
+def _states(number: re.Match, measured: float) -> bool:
+    """Whether a number of the text is the measured one, rounded to as many digits."""
+    figure = number[0].removesuffix("%").strip().replace(",", "")
+    decimals = len(figure.partition(".")[2])
+    return float(figure) == round(measured * (100 if number[1] else 1), decimals)
 
 
 def _several(data) -> list:
@@ -102,6 +151,20 @@ def _details(r: dict) -> list[tuple[str, str]]:
     return parts
 
 
+# For a console that has not all characters (cp1252 on Windows, say).
+ASCII = str.maketrans({"✓": "+", "±": "+-", "≤": "<=", "≥": ">=", "·": "|"})
+
+
+def _printable(text: str) -> str:
+    """`text` as this console can print it."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+        return text
+    except UnicodeEncodeError:
+        return text.translate(ASCII).encode(encoding, "replace").decode(encoding)
+
+
 STATUS = {"holds": "✓ holds", "not checked": "not checked on the stand-in"}
 
 
@@ -110,6 +173,7 @@ def _show(r: dict) -> None:
     plain = f"{r['sentence']}\n  " + " · ".join(f"{a} {b}" for a, b in _details(r)) + f" · {status}"
     if r["source"]:
         plain += f" [{r['source']}]"
+    plain = _printable(plain)
     try:
         from IPython import get_ipython
         from IPython.display import display
@@ -122,7 +186,8 @@ def _show(r: dict) -> None:
     spans = []
     for label, figure in _details(r):
         cited = label == "published" and r["source"]
-        cite = f' <span class="claim-source" data-key="{r["source"]}">[{r["source"]}]</span>' if cited else ""
+        key = html.escape(r["source"] or "")
+        cite = f' <span class="claim-source" data-key="{key}">[{key}]</span>' if cited else ""
         spans.append(f'<span class="claim-figure">{label} <b>{html.escape(figure)}</b>{cite}</span>')
     bundle = {
         "text/plain": plain,

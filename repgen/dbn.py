@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from repgen.labelled_rbm import LabelledRBM
+from repgen.layers import bernoulli
 from repgen.losses import bernoulli_nll
-from repgen.rbm import RBM, flip
+from repgen.rbm import RBM
 
 
 class DBN(nn.Module):
@@ -70,7 +71,7 @@ class DBN(nn.Module):
         if start is None:
             state = torch.rand(n, width, generator=generator, dtype=like.dtype, device=like.device).round()
         else:
-            state = flip(self.features(start), generator)
+            state = bernoulli(self.features(start), generator)
         if self.classes:
             asked = None if labels is None else torch.as_tensor(labels, device=like.device).expand(n)
             some = torch.randint(self.classes, (n,), generator=generator, device=like.device) if asked is None else asked
@@ -89,13 +90,15 @@ class DBN(nn.Module):
         """A draw of a lower bound on log p(v), (N,), in nats (Hinton et al. 2006, eq. 8; Salakhutdinov & Murray 2008, section 4).
 
         log p*(h) - log Z + log p(v|h) - log q(h|v), h drawn from the recognition pass q, p* and
-        Z those of the top machine, ``log_z`` its log partition function. The mean over draws is
+        Z those of the top machine, ``log_z`` its log partition function; ValueError for a net with classes. The mean over draws is
         the bound; the log of the mean of exp is log p(v), slowly.
         """
+        if self.classes:
+            raise ValueError("the bound is of images alone, and this net's top machine sees a class beside them: build it without classes")
         total = torch.zeros(len(v), dtype=v.dtype, device=v.device)
         for rbm in self.rbms[:-1]:
             up = rbm.hidden_given_visible(v)
-            h = flip(up, generator)
+            h = bernoulli(up, generator)
             total += bernoulli_nll(h, rbm.hidden_input(v)) - bernoulli_nll(v, rbm.visible_input(h))
             v = h
         return total - self.top.free_energy(v) - log_z

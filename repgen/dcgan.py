@@ -7,6 +7,8 @@ from itertools import pairwise
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from repgen.layers import frame_for
+
 
 def generator(size: int = 28, channels: Sequence[int] = (64, 32), latent_dim: int = 32) -> nn.Sequential:
     """Latents (N, latent_dim) to pictures (N, 1, size, size) with pixels in [0, 1] (Radford et al. 2016).
@@ -61,24 +63,6 @@ def fold_batch_norm(net: nn.Sequential) -> nn.Sequential:
         else:
             raise ValueError(f"{layer} follows no linear layer or convolution, so it cannot become part of one")
     return nn.Sequential(*parts)
-
-
-def frame_for(size: int, channels: Sequence[int]) -> tuple[tuple[int, ...], int, int]:
-    """The channels, the side of the smallest maps after a halving for each, rounded up, and the frame that rounding adds."""
-    channels = check_channels(channels)
-    halvings = 2 ** len(channels)
-    side = -(-size // halvings)  # of the smallest maps, rounded up
-    if size < halvings or size % 2:
-        raise ValueError(f"{len(channels)} layers halve the picture, so size must be even and at least {halvings}; got {size}")
-    return channels, side, (side * halvings - size) // 2
-
-
-def check_channels(channels: Sequence[int]) -> tuple[int, ...]:
-    """The numbers of maps, a layer or more and at least 1 each; ValueError for others."""
-    channels = tuple(channels)
-    if not channels or min(channels) < 1:
-        raise ValueError(f"channels count the maps of each layer, such as (64, 32); got {channels}")
-    return channels
 
 
 def _initialize(net: nn.Sequential) -> nn.Sequential:

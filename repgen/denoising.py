@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from repgen.autoencoder import Autoencoder, pixels
+from repgen.autoencoder import Autoencoder
+from repgen.layers import pixels
 
 Corruption = Callable[..., Tensor]  # (x, generator=...) -> damaged x
 

@@ -88,14 +88,14 @@ def scatter(
     if z.ndim != 2 or z.shape[1] != 2:
         raise ValueError(f"expected codes of shape (N, 2), got {tuple(z.shape)}")
     if labels is None:
-        ax.scatter(*z.T, s=size, alpha=0.6, linewidths=0)
+        ax.scatter(z[:, 0], z[:, 1], s=size, alpha=0.6, linewidths=0)
     else:
         labels = torch.as_tensor(labels).cpu()
         classes = labels.unique().tolist()
         for i, c in enumerate(classes):
             chosen = z[labels == c]
             name = names[c] if names is not None else str(c)
-            ax.scatter(*chosen.T, s=size, alpha=0.65, linewidths=0, label=name,
+            ax.scatter(chosen[:, 0], chosen[:, 1], s=size, alpha=0.65, linewidths=0, label=name,
                        color=COLOURS[i % 10], marker=MARKERS[i % 10])  # fmt: skip
         if len(classes) <= 10:
             ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2.2, handletextpad=0.2)
@@ -114,8 +114,8 @@ def curves(
 ) -> None:
     """Named curves over a common x (by default 1, 2, 3, ...)."""
     ax = ax or plt.subplots()[1]
-    for name, y in lines.items():
-        y = torch.as_tensor(y).detach().cpu()
+    for name, line in lines.items():
+        y = torch.as_tensor(line).detach().cpu()
         ax.plot(torch.arange(1, len(y) + 1) if x is None else torch.as_tensor(x).detach().cpu(), y, label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     if logx:

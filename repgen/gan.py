@@ -1,6 +1,8 @@
 """Generative adversarial networks: one net makes examples, another tells them from the data, and each is the other's loss."""
 
+import math
 from collections.abc import Callable
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -8,18 +10,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from repgen.train import Player
+from repgen.layers import check_codes
+from repgen.training.players import Player
 
 # --- losses of logits a = logit D: real and fake are those of data and of generated examples, (N,) each
 
 
-def discriminator_nll(real: Tensor, fake: Tensor, smooth: float = 1.0) -> Tensor:
-    """-[s log D(x) + (1 - s) log(1 - D(x))] - log(1 - D(G(z))), (N,), in nats (Goodfellow et al. 2014, eq. 1).
+def discriminator_nll(real: Tensor, fake: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """-[(1 - s) log D(x) + s log(1 - D(x))] - log(1 - D(G(z))), (N,), in nats (Goodfellow et al. 2014, eq. 1).
 
-    With ``smooth`` s below 1 the data's labels are s and not 1, the generated examples' stay 0
-    (one-sided label smoothing, Salimans et al. 2016).
+    With ``label_smoothing`` s the data's labels are 1 - s and not 1, the generated examples' stay 0
+    (one-sided, Salimans et al. 2016).
     """
-    return F.softplus(-real) + (1 - smooth) * real + F.softplus(fake)
+    return F.softplus(-real) + label_smoothing * real + F.softplus(fake)
 
 
 def minimax(fake: Tensor) -> Tensor:
@@ -102,14 +105,15 @@ class GAN(nn.Module):
 
     ``generator`` takes latents (N, latent_dim), drawn from N(0, I), to examples of the data's shape
     (N, ...); ``discriminator`` takes those to one logit each, (N,) or (N, 1), positive for "from the
-    data". ``objective`` is one of OBJECTIVES. The discriminator takes ``steps`` steps, each on a
+    data". ``objective`` is one of OBJECTIVES. The discriminator takes ``n_critic`` steps, each on a
     fresh batch, for one of the generator; ``lrs`` are the learning rates of (discriminator,
-    generator), None for that given to ``fit`` (two time scales: Heusel et al. 2017). ``smooth`` is
-    that of ``discriminator_nll``; ``noise`` the standard deviation of noise added to all that the
-    discriminator sees (instance noise: Sonderby et al. 2017; Arjovsky & Bottou 2017); ``penalty``
-    "r1" or "gradient", times ``weight``. The discriminator judges ``pack`` examples together, joined
-    along their first axis: (N, ...) becomes (N / pack, pack ...) (Lin et al. 2018). With ``ema_decay`` b
-    the model keeps ``ema``, a second generator whose weights go to b times themselves plus 1 - b
+    generator), None for that given to ``fit`` (two time scales: Heusel et al. 2017).
+    ``label_smoothing`` is that of ``discriminator_nll``; ``instance_noise`` the standard deviation of
+    noise added to all that the discriminator sees while training, a number or a function of the
+    training's progress, 0 to 1 (Sonderby et al. 2017; Arjovsky & Bottou 2017); ``penalty`` "r1" or
+    "gradient", times ``penalty_weight``. The discriminator judges ``pack`` examples together, joined
+    along their first axis: (N, ...) becomes (N / pack, pack ...) (Lin et al. 2018). With ``ema_decay``
+    b the model keeps ``ema``, a second generator whose weights go to b times themselves plus 1 - b
     times the generator's before each batch (Yazici et al. 2019); samples are then its own. Spectral
     normalisation is torch's, on the discriminator's layers. Raises ValueError for settings that make
     no game.
@@ -122,35 +126,39 @@ class GAN(nn.Module):
         latent_dim: int,
         *,
         objective: str = "non-saturating",
-        steps: int = 1,
+        n_critic: int = 1,
         lrs: tuple[float | None, float | None] = (None, None),
-        smooth: float = 1.0,
-        noise: float = 0.0,
+        label_smoothing: float = 0.0,
+        instance_noise: float | Callable[[float], float] = 0.0,
         penalty: str | None = None,
-        weight: float = 1.0,
+        penalty_weight: float = 1.0,
         pack: int = 1,
         ema_decay: float = 0.0,
     ):
         super().__init__()
-        if latent_dim < 1 or steps < 1 or pack < 1:
-            raise ValueError(f"latent_dim, steps and pack are at least 1, got {latent_dim}, {steps} and {pack}")
+        for name, count in {"latent_dim": latent_dim, "n_critic": n_critic, "pack": pack}.items():
+            if not isinstance(count, Integral) or count < 1:
+                raise ValueError(f"{name} is a whole number of at least 1, got {count!r}")
         if not 0 <= ema_decay < 1:
-            raise ValueError(f"ema_decay is a share of at least 0 and below 1, got {ema_decay}")
+            raise ValueError(f"ema_decay is at least 0 and below 1, got {ema_decay}")
         if objective not in OBJECTIVES:
             raise ValueError(f"objective is one of {', '.join(OBJECTIVES)}; got {objective!r}")
-        if not 0.5 < smooth <= 1 or (smooth < 1 and OBJECTIVES[objective].discriminator is not discriminator_nll):
-            raise ValueError(f"smooth is above 0.5 and at most 1, below 1 only for minimax and non-saturating; got {smooth} for {objective}")
-        if penalty not in (None, "r1", "gradient") or noise < 0 or weight < 0:
-            raise ValueError(f"penalty is 'r1', 'gradient' or None, noise and weight are 0 or more; got {penalty!r}, {noise}, {weight}")
+        smooths = OBJECTIVES[objective].discriminator is discriminator_nll
+        if not 0 <= label_smoothing < 0.5 or (label_smoothing and not smooths):
+            raise ValueError(f"label_smoothing is below 0.5, and 0 but for minimax and non-saturating; got {label_smoothing} for {objective}")
+        if penalty not in (None, "r1", "gradient") or not 0 <= penalty_weight < math.inf:
+            raise ValueError(f"penalty is 'r1', 'gradient' or None, its weight 0 or more; got {penalty!r}, {penalty_weight}")
+        if not callable(instance_noise) and not 0 <= instance_noise < math.inf:
+            raise ValueError(f"instance_noise is 0 or more, or a function of the progress; got {instance_noise!r}")
         self.generator, self.discriminator, self.latent_dim = generator, discriminator, latent_dim
-        self.objective, self.steps, self.lrs = objective, steps, lrs
-        self.smooth, self.noise, self.penalty, self.weight, self.pack = smooth, noise, penalty, weight, pack
+        self.objective, self.n_critic, self.lrs, self.label_smoothing = objective, n_critic, lrs, label_smoothing
+        self.instance_noise, self.penalty, self.penalty_weight, self.pack = instance_noise, penalty, penalty_weight, pack
         self.ema = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay)).requires_grad_(False) if ema_decay else None
 
     def players(self) -> tuple[Player, Player]:
         """The discriminator and then the generator, as ``fit`` asks for them."""
         return (
-            Player("discriminator", self.discriminator.parameters(), self.discriminator_loss, self.steps, self.lrs[0]),
+            Player("discriminator", self.discriminator.parameters(), self.discriminator_loss, self.n_critic, self.lrs[0]),
             Player("generator", self.generator.parameters(), self.generator_loss, 1, self.lrs[1]),
         )
 
@@ -159,53 +167,59 @@ class GAN(nn.Module):
         like = next(self.generator.parameters())
         return torch.randn(n, self.latent_dim, generator=generator, dtype=like.dtype, device=like.device)
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, *condition: Tensor) -> Tensor:
         """G(z), (N, ...), of latents z (N, latent_dim)."""
-        if z.ndim != 2 or z.shape[1] != self.latent_dim:
-            raise ValueError(f"expected latents (N, {self.latent_dim}), got shape {tuple(z.shape)}")
-        return self.generator(z)
+        return self.generator(check_codes(z, self.latent_dim), *condition)
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """n generated examples (n, ...), by the averaged generator where there is one."""
         return (self.ema or self.decode)(self.latents(n, generator))
 
-    def logits(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """logit D(x), (N / pack,), of examples x (N, ...), with fresh instance noise while training."""
-        if self.noise and self.training:
-            x = x + self.noise * torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+    def logits(self, x: Tensor, *condition: Tensor) -> Tensor:
+        """logit D(x), (N / pack,), of examples x (N, ...)."""
         if len(x) % self.pack:
             raise ValueError(f"{len(x)} examples do not make packs of {self.pack}: choose a batch size that divides the data into whole packs")
         if self.pack > 1:
             x = x.reshape(-1, self.pack * x.shape[1], *x.shape[2:])
-        a = self.discriminator(x)
+        a = self.discriminator(x, *condition)
         if a.numel() != len(x):
             raise ValueError(f"the discriminator gives one number an example, (N,) or (N, 1); for {len(x)} examples it gave {tuple(a.shape)}")
         return a.view(len(x))
 
-    def discriminator_loss(self, x: Tensor, generator: torch.Generator | None = None) -> DiscriminatorLoss:
+    def blur(self, x: Tensor, generator: torch.Generator | None = None, progress: float = 1.0) -> Tensor:
+        """Examples x (N, ...) with the instance noise of this moment of the training; in eval mode as they are."""
+        noise = self.instance_noise(progress) if callable(self.instance_noise) else self.instance_noise
+        if not (noise and self.training):
+            return x
+        return x + noise * torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
+
+    def discriminator_loss(
+        self, x: Tensor, *condition: Tensor, generator: torch.Generator | None = None, progress: float = 1.0
+    ) -> DiscriminatorLoss:
         """The batch mean of the objective and its penalty over data x (N, ...) and as many generated examples."""
         with torch.no_grad():
-            y = self.decode(self.latents(len(x), generator))
-            self._follow()
+            y = self.decode(self.latents(len(x), generator), *condition)
+            if self.ema and self.training:
+                self.ema.update_parameters(self.generator)
         if y.shape != x.shape:
             raise ValueError(f"the generator makes examples of shape {tuple(y.shape[1:])}, the data's are {tuple(x.shape[1:])}")
-        real, fake = self.logits(x, generator), self.logits(y, generator)
-        options = {"smooth": self.smooth} if self.smooth < 1 else {}
-        objective = OBJECTIVES[self.objective].discriminator(real, fake, **options).mean()
-        total = objective
+
+        def judge(examples: Tensor) -> Tensor:
+            return self.logits(self.blur(examples, generator, progress), *condition)
+
+        real, fake = judge(x), judge(y)
+        options = {"label_smoothing": self.label_smoothing} if self.label_smoothing else {}
+        total = objective = OBJECTIVES[self.objective].discriminator(real, fake, **options).mean()
         if self.penalty == "r1":
-            total = objective + self.weight * r1(self.logits, x).mean()
+            total = objective + self.penalty_weight * r1(judge, x).mean()
         elif self.penalty == "gradient":
-            total = objective + self.weight * gradient_penalty(self.logits, x, y, generator).mean()
+            total = objective + self.penalty_weight * gradient_penalty(judge, x, y, generator).mean()
         return DiscriminatorLoss(total, objective, (real > 0).float().mean(), (fake < 0).float().mean())
 
-    def _follow(self) -> None:
-        """While training, the averaged weights go a little towards those of now."""
-        if self.ema and self.training:
-            self.ema.update_parameters(self.generator)
-
-    def generator_loss(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def generator_loss(
+        self, x: Tensor, *condition: Tensor, generator: torch.Generator | None = None, progress: float = 1.0
+    ) -> Tensor:
         """The batch mean of what the generator minimises, over as many generated examples as there are in x."""
-        fake = self.logits(self.decode(self.latents(len(x), generator)), generator)
-        return OBJECTIVES[self.objective].generator(fake).mean()
+        y = self.decode(self.latents(len(x), generator), *condition)
+        return OBJECTIVES[self.objective].generator(self.logits(self.blur(y, generator, progress), *condition)).mean()

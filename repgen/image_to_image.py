@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from repgen.dcgan import check_channels, frame_for
+from repgen.layers import check_channels, frame_for
 
 
 class UNet(nn.Module):

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from repgen.autoencoder import pixels
+from repgen import _fast
+from repgen.layers import check_codes, pixels
 from repgen.losses import bernoulli_nll
 from repgen.pca import PCA
 
@@ -34,7 +35,7 @@ class LogisticPCA(nn.Module):
         self.latent_dim, self.n_visible, self.ridge = latent_dim, n_visible, ridge
         self.weight = nn.Parameter(torch.zeros(n_visible, latent_dim), requires_grad=False)
         self.bias = nn.Parameter(torch.zeros(n_visible), requires_grad=False)
-        self.costs = []  # in nats per image, ridge included: after every sweep of `fit`
+        self.costs: list[float] = []  # in nats per image, ridge included: after every sweep of `fit`
 
     @torch.no_grad()
     def fit(self, x: Tensor, sweeps: int = 40, tol: float = 1e-5) -> "LogisticPCA":
@@ -52,7 +53,7 @@ class LogisticPCA(nn.Module):
         z = (start.encode(x.float()) / start.explained_variance.clamp(min=1e-12).sqrt()).to(x.dtype)
         rows = torch.zeros(self.n_visible, self.latent_dim + 1, dtype=x.dtype, device=x.device)  # (W, b)
         rows[:, -1] = x.mean(0).clamp(1e-3, 1 - 1e-3).logit()
-        costs = []
+        costs: list[float] = []
         while len(costs) < sweeps:
             seen = torch.cat([z, x.new_ones(len(z), 1)], 1)  # (N, K + 1)
             newton_step(x.T, seen, rows, x.new_zeros(len(z)), self.ridge * len(x))
@@ -86,9 +87,7 @@ class LogisticPCA(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Images (N, D) of codes z (N, K)."""
-        if z.ndim != 2 or z.shape[1] != self.latent_dim:
-            raise ValueError(f"expected codes (N, {self.latent_dim}), got shape {tuple(z.shape)}")
-        return (z @ self.weight.T + self.bias).sigmoid()  # (N, K) -> (N, D)
+        return (check_codes(z, self.latent_dim) @ self.weight.T + self.bias).sigmoid()  # (N, K) -> (N, D)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """``decode(encode(x))``, (N, D)."""
@@ -115,7 +114,7 @@ def newton_step(x: Tensor, features: Tensor, u: Tensor, offset: Tensor, ridge: f
         before = _cost(target, logits, old, ridge)
         p = logits.sigmoid()
         gradient = (p - target) @ features + ridge * old  # (R, K)
-        spread, hessian = p * (1 - p), 0
+        spread, hessian = p * (1 - p), u.new_zeros(len(old), k * k)
         for at in range(0, len(features), CHUNK):
             a = features[at : at + CHUNK]
             hessian = hessian + spread[:, at : at + CHUNK] @ (a[:, :, None] * a[:, None, :]).flatten(1)  # (R, K^2)
@@ -137,7 +136,7 @@ def newton_step(x: Tensor, features: Tensor, u: Tensor, offset: Tensor, ridge: f
 
 
 def _cost(x: Tensor, logits: Tensor, u: Tensor, ridge: float) -> Tensor:
-    return bernoulli_nll(x, logits) + ridge / 2 * u.square().sum(1)
+    return _fast.bernoulli_nll(x, logits) + ridge / 2 * u.square().sum(1)
 
 
 def _checked(x: Tensor) -> Tensor:

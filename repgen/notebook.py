@@ -1,5 +1,6 @@
 """What the first cell of every notebook does."""
 
+import os
 import sys
 
 import torch
@@ -10,7 +11,9 @@ from repgen import figures
 def setup(seed: int = 0) -> torch.device:
     """Seeds torch, sets the book's figure style, lets Colab show the widgets, names the device.
 
-    Returns the device on which the notebook should work: the GPU where there is one.
+    Returns the device on which the notebook should work: that of the environment variable
+    REPGEN_DEVICE ("mps", say, for an Apple GPU, which has no float64), else a CUDA GPU where there is
+    one, else the CPU.
     """
     torch.manual_seed(seed)
     figures.style()
@@ -24,11 +27,8 @@ def setup(seed: int = 0) -> torch.device:
         from google.colab import output
 
         output.enable_custom_widget_manager()
-    if torch.cuda.is_available():
-        device = torch.device("cuda")
-        name = torch.cuda.get_device_name(device)
-    else:
-        device = torch.device("cpu")
-        name = f"CPU, {torch.get_num_threads()} threads"
+    device = torch.device(os.environ.get("REPGEN_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu"))
+    named = {"cuda": torch.cuda.get_device_name, "cpu": lambda _: f"CPU, {torch.get_num_threads()} threads"}
+    name = named.get(device.type, str)(device)
     print(f"device: {name}; seed: {seed}")
     return device

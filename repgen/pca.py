@@ -1,10 +1,17 @@
 """Principal component analysis: the best linear map into a small code and back."""
 
 from collections.abc import Iterable
+from numbers import Integral
 
+import numpy as np
 import scipy.linalg
 import torch
 from torch import Tensor, nn
+
+from repgen._fast import moments
+from repgen.datasets import Data
+
+FITTED = ("mean", "components", "explained_variance", "total_variance", "n_examples")
 
 
 class PCA(nn.Module):
@@ -21,41 +28,42 @@ class PCA(nn.Module):
 
     def __init__(self, n_components: int):
         super().__init__()
-        if n_components < 1:
-            raise ValueError(f"PCA needs at least one component, got n_components={n_components}")
-        self.n_components = n_components
-        self.n_examples = 0
-        for name in ("mean", "components", "explained_variance", "total_variance"):
+        if not isinstance(n_components, Integral) or n_components < 1:
+            raise ValueError(f"PCA needs at least one component, a whole number; got n_components={n_components!r}")
+        self.n_components = int(n_components)
+        for name in FITTED:
             self.register_buffer(name, None)
 
     @torch.no_grad()
-    def fit(self, x: Tensor | Iterable[Tensor]) -> "PCA":
-        """Fits to x (N, D), or to an iterable of batches (N_i, D) read once in constant memory.
+    def fit(self, x: Tensor | np.ndarray | Iterable[Tensor]) -> "PCA":
+        """Fits to x (N, D), or to an iterable of batches (N_i, D), a DataLoader say, read once in constant memory.
 
-        Products are float32 and summed in float64, so a variance is right to about 1e-6 of the
-        largest one; images (N, C, H, W) are flattened.
-        Raises ValueError for fewer than two rows, NaN or infinite values, batches of unequal
-        width, or more components than the data have directions.
+        The components are eigenvectors of the covariance of the centred rows; where there are fewer rows than
+        columns, right singular vectors of the rows themselves. Products are in x's own precision, float32 at least,
+        and summed in float64, so a variance is right to about 1e-6 of the largest one. Images (N, C, H, W) are
+        flattened. Raises ValueError for fewer than two rows, NaN or infinite values and squares that overflow, batches
+        of unequal width, or more components than the data have directions.
         """
-        x = getattr(x, "x", x)  # a repgen.Data is unwrapped
-        if not isinstance(x, Tensor):
-            n, mean, covariance = _moments(_rows(batch) for batch in x)
+        x = x.x if isinstance(x, Data) else x
+        if not isinstance(x, Tensor | np.ndarray):
+            n, mean, covariance = moments(_rows(batch[0] if isinstance(batch, list | tuple) else batch) for batch in x)
         elif len(x := _rows(x)) > x.shape[1]:
-            n, mean, covariance = _moments(x.split(8192))
+            n, mean, covariance = moments(x.split(8192))
         else:
             return self._fit_wide(x)
         self._check_size(n, len(mean))
+        _check_finite(mean, covariance.diagonal())
         variance, directions = _top_eigenvectors(covariance, self.n_components)  # ascending
-        return self._set(n, mean, variance.flip(0), directions.flip(1).T, covariance.trace())
+        return self._set(n, mean, variance.flip(0), directions.flip(1).T, covariance.trace(), _dtype_of(x))
 
     def _fit_wide(self, x: Tensor) -> "PCA":
         """Fewer rows than columns: the SVD of the centred rows is smaller than a covariance."""
         self._check_size(*x.shape)
-        mean = x.double().mean(0)
-        _check_finite(mean)
-        _, singular, directions = torch.linalg.svd(x.double() - mean, full_matrices=False)
+        centred = x.double() - x.double().mean(0)
+        _check_finite(x.double().mean(0), centred.square().sum(0))
+        _, singular, directions = torch.linalg.svd(centred, full_matrices=False)
         variance = singular.square() / (len(x) - 1)
-        return self._set(len(x), mean, variance, directions, variance.sum())
+        return self._set(len(x), x.double().mean(0), variance, directions, variance.sum(), x.dtype)
 
     def _check_size(self, n: int, d: int) -> None:
         if n < 2:
@@ -66,15 +74,23 @@ class PCA(nn.Module):
                 f"at most {min(n - 1, d)} directions; ask for fewer components"
             )
 
-    def _set(self, n: int, mean: Tensor, variance: Tensor, rows: Tensor, total: Tensor) -> "PCA":
+    def _set(self, n: int, mean: Tensor, variance: Tensor, rows: Tensor, total: Tensor, dtype: torch.dtype) -> "PCA":
         rows = rows[: self.n_components]
         largest = rows.gather(1, rows.abs().argmax(1, keepdim=True))  # (K, 1)
-        self.n_examples = n
-        self.mean = mean.float()
-        self.components = (rows * largest.sign()).float().contiguous()
-        self.explained_variance = variance[: self.n_components].clamp(min=0).float()
-        self.total_variance = total.float()
+        self.n_examples = torch.tensor(n, device=mean.device)
+        self.mean = mean.to(dtype)
+        self.components = (rows * largest.sign()).to(dtype).contiguous()
+        self.explained_variance = variance[: self.n_components].clamp(min=0).to(dtype)
+        self.total_variance = total.to(dtype)
         return self
+
+    def _load_from_state_dict(self, state: dict, prefix: str, *args) -> None:
+        for name in FITTED:  # a new PCA has no place for them yet
+            if (value := state.get(prefix + name)) is not None:
+                setattr(self, name, torch.empty_like(value))
+        super()._load_from_state_dict(state, prefix, *args)
+        if self.components is not None:
+            self.n_components = len(self.components)
 
     @property
     def explained_variance_ratio(self) -> Tensor:
@@ -84,8 +100,8 @@ class PCA(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         """Codes (N, K) of images x (N, D) or (N, C, H, W)."""
         x = _rows(x)
-        self._check_fitted(x, len(self.mean) if self.mean is not None else 0, "pixels")
-        return (x - self.mean) @ self.components.T  # (N, D) -> (N, K)
+        self._check_fitted(x, 0 if self.mean is None else len(self.mean), "pixels")
+        return (x.to(self.mean.dtype) - self.mean) @ self.components.T  # (N, D) -> (N, K)
 
     def decode(self, z: Tensor) -> Tensor:
         """Images (N, D) of codes z (N, k); a code with k < K uses the first k components."""
@@ -114,21 +130,31 @@ class PCA(nn.Module):
             raise ValueError(f"expected rows of {width} {what}, got shape {tuple(x.shape)}")
 
 
-def _rows(x: Tensor) -> Tensor:
-    """x as float rows (N, D)."""
+def _rows(x: Tensor | np.ndarray) -> Tensor:
+    """x as rows (N, D) of float32 or float64; an Apple GPU, which has no float64, hands them to the CPU."""
     x = torch.as_tensor(x)
     if x.ndim < 2:
         raise ValueError(f"expected rows of shape (N, D), got shape {tuple(x.shape)}")
-    x = x.flatten(1)
-    return x if x.is_floating_point() else x.float()
+    x = x.cpu() if x.device.type == "mps" else x
+    return x.flatten(1) if x.dtype in (torch.float32, torch.float64) else x.flatten(1).float()
 
 
-def _check_finite(mean: Tensor) -> None:
+def _dtype_of(x) -> torch.dtype:
+    return x.dtype if isinstance(x, Tensor) else torch.float32
+
+
+def _check_finite(mean: Tensor, squares: Tensor) -> None:
     bad = (~mean.isfinite()).nonzero()
     if len(bad):
         raise ValueError(
             f"PCA got NaN or infinite values: {len(bad)} of {len(mean)} columns hold some, "
             f"the first is column {int(bad[0])}; remove or replace them first"
+        )
+    bad = (~squares.isfinite()).nonzero()
+    if len(bad):
+        raise ValueError(
+            f"the squares of {len(bad)} of {len(mean)} columns are too large for their precision, the first is column "
+            f"{int(bad[0])}; pass x.double(), or divide each column by its standard deviation"
         )
 
 
@@ -140,39 +166,3 @@ def _top_eigenvectors(covariance: Tensor, k: int) -> tuple[Tensor, Tensor]:
     d = len(covariance)
     found = scipy.linalg.eigh(covariance.numpy(), subset_by_index=(d - k, d - 1), check_finite=False, overwrite_a=True)
     return tuple(map(torch.from_numpy, found))
-
-
-def _moments(batches: Iterable[Tensor]) -> tuple[int, Tensor, Tensor]:
-    """Rows, mean (D,) and covariance (D, D) of batches (N_i, D), read once.
-
-    Each batch is shifted by the mean of the first, so that the float32 products do not cancel
-    when the mean is large beside the spread; sums over batches are float64. Only the upper
-    block triangle is multiplied out, which saves over a third of the work.
-    """
-    n, shift = 0, None
-    for x in batches:
-        if shift is None and len(x):
-            d = x.shape[1]
-            shift = x.mean(0)  # (D,): near the mean is near enough
-            total = torch.zeros(d, dtype=torch.float64, device=x.device)
-            products = torch.zeros(d, d, dtype=torch.float64, device=x.device)
-            edges = [d * i // 7 for i in range(8)]
-            buffer = torch.empty_like(x)
-        if len(x) == 0:
-            continue
-        if x.shape[1] != d:
-            raise ValueError(f"a batch is {x.shape[1]} numbers wide, the first one was {d}")
-        if len(buffer) < len(x):
-            buffer = torch.empty_like(x)
-        y = torch.sub(x, shift, out=buffer[: len(x)])  # (N_i, D)
-        total += y.new_ones(len(y)) @ y  # as y.sum(0), in half the time
-        for lo, hi in zip(edges[:-1], edges[1:]):
-            products[lo:hi, lo:] += y[:, lo:hi].T @ y[:, lo:]
-        n += len(x)
-    if n < 2:
-        raise ValueError(f"PCA needs at least two rows to see any variance, got {n}")
-    _check_finite(total)
-    mean = total / n
-    products = products.triu() + products.triu(1).T
-    covariance = (products - n * torch.outer(mean, mean)) / (n - 1)
-    return n, mean + shift, covariance

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from repgen.autoencoder import Autoencoder
-from repgen.rbm import RBM
+from repgen.rbm import RBM, as_linear
 from repgen.train import History, fit
 
 
@@ -83,12 +83,12 @@ def _linear(part: nn.Sequential) -> list[nn.Linear]:
 
 
 def _upwards(layer: nn.Module) -> nn.Linear:
-    return layer.as_linear()[0] if isinstance(layer, RBM) else layer.encoder[0]
+    return as_linear(layer)[0] if isinstance(layer, RBM) else layer.encoder[0]
 
 
 def _downwards(layer: nn.Module) -> nn.Linear:
     if isinstance(layer, RBM):
-        return layer.as_linear()[1]
+        return as_linear(layer)[1]
     back = layer.decoder[0]
     return back if isinstance(back, nn.Linear) else back.as_linear()  # tied to the way up
 

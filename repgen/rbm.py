@@ -3,12 +3,12 @@
 import math
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from repgen.autoencoder import pixels
+from repgen import _fast
+from repgen.layers import bernoulli, check_unit, pixels
 
 UNITS = ("bernoulli", "gaussian")
 
@@ -85,16 +85,6 @@ class RBM(nn.Module):
         """What the visible units sum, (N, H) -> (N, D): (h - l) W^T + b."""
         return torch.addmm(self.visible_bias, h - self.hidden_offset, self.weight.T)
 
-    @torch.no_grad()
-    def as_linear(self) -> tuple[nn.Linear, nn.Linear]:
-        """``hidden_input`` and ``visible_input`` as ordinary layers with copies of the weights, the offsets within the biases."""
-        sizes = (self.n_visible, self.n_hidden), (self.n_hidden, self.n_visible)
-        up, down = (nn.utils.skip_init(nn.Linear, *size) for size in sizes)  # without a draw that would be thrown away
-        up.weight.data, down.weight.data = self.weight.T.clone(), self.weight.detach().clone()
-        up.bias.data = self.hidden_input(torch.zeros_like(self.visible_bias)[None])[0]
-        down.bias.data = self.visible_input(torch.zeros_like(self.hidden_bias)[None])[0]
-        return up, down
-
     def energy(self, v: Tensor, h: Tensor) -> Tensor:
         """E(v, h), (N,), in nats."""
         pull = ((self.hidden_input(v) - self.hidden_bias) * (h - self.hidden_offset)).sum(1)
@@ -102,15 +92,18 @@ class RBM(nn.Module):
 
     def free_energy(self, v: Tensor) -> Tensor:
         """F(v) = -log sum_h exp(-E(v, h)), (N,), in nats: p(v) = exp(-F(v)) / Z."""
-        total = self.hidden_input(v)
-        pull = total - self.hidden_bias
-        return _own(v, self.visible_bias, self.visible) + (self.hidden_offset * pull).sum(1) - _log_sum(total, self.hidden_bias, self.hidden)
+        return self.free_energy_from(v, self.hidden_input(v))
+
+    def free_energy_from(self, v: Tensor, total: Tensor) -> Tensor:
+        """F(v), (N,), where the hidden units' inputs ``total`` (N, H) are known already."""
+        pull = (self.hidden_offset * (total - self.hidden_bias)).sum(1)
+        return _own(v, self.visible_bias, self.visible) + pull - _log_sum(total, self.hidden_bias, self.hidden)
 
     def hidden_free_energy(self, h: Tensor) -> Tensor:
         """-log sum_v exp(-E(v, h)), (N,): the same from the other side."""
         total = self.visible_input(h)
-        pull = total - self.visible_bias
-        return _own(h, self.hidden_bias, self.hidden) + (self.visible_offset * pull).sum(1) - _log_sum(total, self.visible_bias, self.visible)
+        pull = (self.visible_offset * (total - self.visible_bias)).sum(1)
+        return _own(h, self.hidden_bias, self.hidden) + pull - _log_sum(total, self.visible_bias, self.visible)
 
     def hidden_given_visible(self, v: Tensor) -> Tensor:
         """E[h|v], (N, H); for Bernoulli units p(h = 1|v)."""
@@ -148,74 +141,49 @@ class RBM(nn.Module):
         v = self.gibbs(self.draw_visible(noise, generator), steps, generator)
         return self.visible_given_hidden(self.sample_hidden(v, generator))
 
+    @_fast.fast(_fast.cd_loss)
     def loss(self, x: Tensor, generator: torch.Generator | None = None) -> CDLoss | Tensor:
-        """The batch mean of E(v, <h>) over data less that over the chains' ends, <h> = E[h|v] held constant.
+        """CD-k: the mean free energy of the data less that of the chains' ends, which are held constant.
 
-        Of its terms those count that W, b and c are in. It is linear in them, so that its gradient is
-        the difference of two statistics, -<v h>_data + <v h>_chain for W (Hinton 2002, eq. 5), and is
-        given to them as such. Its value measures nothing. Both statistics stay in float32 under
-        autocast: their difference is small.
+        Its gradient is the difference of two statistics, -<v h>_data + <v h>_chain for W (Hinton 2002, eq. 5). Its
+        value measures nothing.
         """
-        with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
-            v = self.sample_input(pixels(x, self.n_visible), generator)
-            centred = v - self.visible_offset
-            total = torch.addmm(self.hidden_bias, centred, self.weight)
-            h = _mean(total, self.hidden)
-            if self.chains is not None:
-                end = self.gibbs(self.chains, self.k, generator)
-                if self.training:
-                    self.chains.copy_(end)
-            else:
-                seen = self.visible_given_hidden(_draw(h, self.hidden, generator))
-                end = seen if self.mean_visible and self.k == 1 else self.draw_visible(seen, generator)
-                end = self.gibbs(end, self.k - 1, generator)
-            centred_end = end - self.visible_offset
-            total_end = torch.addmm(self.hidden_bias, centred_end, self.weight)
-            h_end = _mean(total_end, self.hidden)
-            near, far = h - self.hidden_offset, h_end - self.hidden_offset
-            dW = (centred_end.T @ far).addmm_(centred.T, near, alpha=-1 / len(v), beta=1 / len(end))  # (D, H)
-            db, dc = end.mean(0) - v.mean(0), h_end.mean(0) - h.mean(0)
-            gap = (total_end * far).sum() / len(end) - (total * near).sum() / len(v) + self.visible_bias @ db
-        gap = _Known.apply(gap, (dW, db, dc), self.weight, self.visible_bias, self.hidden_bias)
+        data, end, mean = self.phases(x, generator)
+        objective = self.free_energy(data).mean() - self.free_energy(end).mean()
+        return objective if mean is None else CDLoss(objective, (mean - data).square().sum(1).mean())
+
+    @torch.no_grad()
+    def phases(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The data (N, D), the ends of the chains, and the mean of the first reconstruction of chains that begin there."""
+        data = self.sample_input(pixels(x, self.n_visible), generator)
         if self.chains is not None:
-            return gap
-        return CDLoss(gap, F.mse_loss(seen, v, reduction="sum") / len(v))
+            end = self.gibbs(self.chains, self.k, generator)
+            if self.training:
+                self.chains.copy_(end)
+            return data, end, None
+        mean = self.visible_given_hidden(self.sample_hidden(data, generator))
+        end = mean if self.mean_visible and self.k == 1 else self.draw_visible(mean, generator)
+        return data, self.gibbs(end, self.k - 1, generator), mean
 
     def sample_input(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """x as it is, or with ``binarize`` a draw of black and white pixels with these probabilities."""
-        return flip(x, generator) if self.binarize else x
+        return bernoulli(x, generator) if self.binarize else x
+
+    def check(self, x: Tensor) -> None:
+        """What ``fit`` asks once: ValueError where visible Bernoulli units are given values outside [0, 1]."""
+        if self.visible == "bernoulli":
+            check_unit(x, "data of Bernoulli units")
 
 
-class _Known(torch.autograd.Function):
-    """A value whose gradient with respect to some parameters is known, and is theirs without a copy."""
-
-    @staticmethod
-    def forward(ctx, value: Tensor, gradients: tuple[Tensor, ...], *parameters: Tensor) -> Tensor:
-        ctx.save_for_backward(*gradients)
-        return value.clone()
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
-        one = grad.device.type == "cpu" and grad == 1  # on a GPU to look would be to wait
-        return None, None, *(known if one else grad * known for known in ctx.saved_tensors)
-
-
-def flip(p: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """1 with probability p, else 0, of p's shape; on a CPU three times as fast as torch.bernoulli.
-
-    Many draws on a CPU come from a generator of NumPy's, which ``generator`` seeds anew each time.
-    """
-    if p.numel() < 10_000 or p.device.type != "cpu" or p.dtype != torch.float32:
-        return flip_by_torch(p, generator)
-    seed = torch.randint(2**63 - 1, (), generator=generator).item()
-    bits = np.random.SFC64(seed).random_raw((p.numel() + 1) // 2).view(np.uint32)[: p.numel()]  # two draws in 64
-    u = torch.from_numpy((bits >> 8).view(np.int32)).view(p.shape)  # a float32 has room for 24 bits
-    return u.to(p.dtype).mul_(2.0**-24).lt_(p)
-
-
-def flip_by_torch(p: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """``flip`` by ``generator`` itself, however many draws: other draws than those of ``flip`` where there are many."""
-    return torch.rand(p.shape, generator=generator, dtype=p.dtype, device=p.device).lt_(p)
+@torch.no_grad()
+def as_linear(rbm: RBM) -> tuple[nn.Linear, nn.Linear]:
+    """``hidden_input`` and ``visible_input`` as ordinary layers with copies of the weights, the offsets within the biases."""
+    sizes = (rbm.n_visible, rbm.n_hidden), (rbm.n_hidden, rbm.n_visible)
+    up, down = (nn.utils.skip_init(nn.Linear, *size) for size in sizes)  # without a draw that would be thrown away
+    up.weight.data, down.weight.data = rbm.weight.T.clone(), rbm.weight.detach().clone()
+    up.bias.data = rbm.hidden_input(torch.zeros_like(rbm.visible_bias)[None])[0]
+    down.bias.data = rbm.visible_input(torch.zeros_like(rbm.hidden_bias)[None])[0]
+    return up, down
 
 
 def _own(x: Tensor, bias: Tensor, units: str) -> Tensor:
@@ -235,5 +203,5 @@ def _mean(total: Tensor, units: str) -> Tensor:
 
 def _draw(mean: Tensor, units: str, generator: torch.Generator | None) -> Tensor:
     if units == "bernoulli":
-        return flip(mean, generator)
+        return bernoulli(mean, generator)
     return mean + torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)

@@ -24,6 +24,8 @@ class StyleGenerator(nn.Module):
     come back by. Raises ValueError where ``size`` cannot be halved that often.
     """
 
+    mean_style: Tensor
+
     def __init__(
         self,
         size: int = 28,
@@ -44,14 +46,15 @@ class StyleGenerator(nn.Module):
         self.style_dim, self.mixing = style_dim, mixing
         widths = (latent_dim, *[style_dim] * depth)
         self.mapping = nn.Sequential(*(part for a, b in zip(widths, widths[1:]) for part in (nn.Linear(a, b), nn.LeakyReLU(SLOPE))))
-        for layer in self.mapping[::2]:  # as large as what comes in, so that styles differ from the first step on
-            nn.init.kaiming_normal_(layer.weight, SLOPE)
-            nn.init.zeros_(layer.bias)
+        for layer in self.mapping:
+            if isinstance(layer, nn.Linear):  # as large as what comes in, so that styles differ from the first step on
+                nn.init.kaiming_normal_(layer.weight, SLOPE)
+                nn.init.zeros_(layer.bias)
         side = size >> len(channels) - 1
         self.start = nn.Parameter(torch.randn(1, channels[0], side, side))
         self.layers = nn.ModuleList()
         for level, (a, b) in enumerate(zip((channels[0], *channels), channels)):
-            self.layers += [StyledConv(a, b, style_dim, side << level, double=level > 0), StyledConv(b, b, style_dim, side << level)]
+            self.layers += [StyledConv(a, b, style_dim, side << level, upsample=level > 0), StyledConv(b, b, style_dim, side << level)]
         self.last = nn.Conv2d(channels[-1], 1, 1)
         self.register_buffer("mean_style", torch.zeros(style_dim))
 
@@ -80,6 +83,7 @@ class StyleGenerator(nn.Module):
             raise ValueError(f"expected styles (N, {self.style_dim}) or (N, {len(self.layers)}, {self.style_dim}), got shape {tuple(w.shape)}")
         x = self.start.expand(len(w), -1, -1, -1)
         for layer, style in zip(self.layers, w.unbind(1)):
+            assert isinstance(layer, StyledConv)
             x = layer(x, style, noise_scale * (layer.draw(len(w), generator) if fresh else layer.noise))
         x = self.last(x)
         return x if self.training else x.clamp(0, 1)
@@ -101,12 +105,14 @@ class StyleGenerator(nn.Module):
 class StyledConv(nn.Module):
     """A modulated convolution 3 x 3, noise, a bias and leaky ReLU, at maps of one side (Karras et al. 2020, section 2.2).
 
-    With ``double`` the maps that come in are first enlarged to twice their side.
+    With ``upsample`` the maps that come in are first enlarged to twice their side.
     """
 
-    def __init__(self, a: int, b: int, style_dim: int, side: int, double: bool = False):
+    noise: Tensor
+
+    def __init__(self, a: int, b: int, style_dim: int, side: int, upsample: bool = False):
         super().__init__()
-        self.double = double
+        self.upsample = upsample
         self.weight = nn.Parameter(torch.randn(b, a, 3, 3))  # no scale: demodulation takes it out
         self.bias = nn.Parameter(torch.zeros(b))
         self.strength = nn.Parameter(torch.zeros(()))
@@ -121,7 +127,7 @@ class StyledConv(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
         """(N, b, side, side) of maps x (N, a, ...), styles (N, style_dim), noise (1 or N, 1, side, side)."""
-        if self.double:
+        if self.upsample:
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         x = modulated_conv(x, self.weight, self.affine(style))
         return GAIN * F.leaky_relu(x + self.strength * noise + self.bias[:, None, None], SLOPE)

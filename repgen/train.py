@@ -12,13 +12,15 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from repgen.training import denormals, distributed
-from repgen.training.rng import Interrupt, preserve_state, seed_torch, seeded
+from repgen._fast import inside_fit
+from repgen.training import distributed
+from repgen.training.amp import EVERY, flush_denormals, matmul_precision, resolve_amp
+from repgen.training.batches import check_last_batch, make_batches
 from repgen.training.checkpoint import Checkpoint, CheckpointError, fingerprint
-from repgen.datasets import check
+from repgen.training.interrupt import Interrupt
 from repgen.training.meter import LossMeter, TrainingDiverged
 from repgen.training.players import Player, Stepper, players_of
-from repgen.training.amp import matmul_precision, resolve_amp
+from repgen.training.rng import preserve_state, seed_generator, seed_torch
 
 __all__ = ["CheckpointError", "History", "Player", "TrainingDiverged", "cosine", "fit", "warmup_cosine"]
 
@@ -26,7 +28,8 @@ __all__ = ["CheckpointError", "History", "Player", "TrainingDiverged", "cosine",
 class History(NamedTuple):
     """What ``fit`` saw. ``training["loss"][e]`` is the mean over the examples of epoch e + 1.
 
-    The names are the fields of the loss, after "player." where there are several players.
+    The names are the fields of the loss, after "player." where there are several players; with
+    ``grad_clip`` also "grad_norm", the gradient's length before it was clipped.
     """
 
     training: dict[str, list[float]]
@@ -34,7 +37,7 @@ class History(NamedTuple):
     epochs: int  # done, those before a resumption included
     seconds: float  # likewise
     stopped: str  # "finished", or "early": no better validation loss for `patience` epochs
-    best_epoch: int | None = None  # counted from 1; with patience, the weights are of this epoch
+    best_epoch: int | None = None  # counted from 1, by the validation loss; with patience, the weights are of this epoch
 
 
 def cosine(fraction: float) -> float:
@@ -60,6 +63,7 @@ def fit(
     schedule: Callable[[float], float] | None = None,
     validation=None,
     patience: int | None = None,
+    grad_clip: float | None = None,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     resume: bool = True,
@@ -69,17 +73,20 @@ def fit(
 ) -> History:
     """Trains a model in place, on data held on the model's device.
 
-    ``data``: a tensor (N, ...), a repgen.Data (its images), or a tuple of tensors of equal
-    length. A shuffled batch of each goes to ``model.loss(*batch, generator=g)``, or to the losses
-    of ``model.players()`` where the model has that method (see ``Player``). The last batch of an
+    ``data``: a tensor or NumPy array (N, ...), a repgen.Data (its images), a tuple of such of
+    equal length, a torch Dataset or a DataLoader (see ``repgen.training.batches.make_batches``).
+    A shuffled batch of each goes to ``model.loss(*batch, generator=g)``, or to the losses of
+    ``model.players()`` where the model has that method (see ``Player``). The last batch of an
     epoch may be smaller.
 
     ``optimizer``: "adam", "sgd", or a callable (parameters, lr) -> torch optimizer.
     ``schedule``: a callable from the fraction of the training done, 0 to 1, to a factor of lr
-    (``cosine``, ``warmup_cosine()``).
-    ``validation``: held-out data, evaluated after each epoch in eval mode. With ``patience``,
-    training stops once the loss (the first player's) has not improved for that many epochs, and
-    the model is given back its best weights.
+    (``cosine``, ``warmup_cosine()``). A loss that has a parameter ``progress`` is told that
+    fraction, too: for KL annealing, noise that falls and the like. ``grad_clip``: the length that
+    each player's gradient is cut to.
+    ``validation``: held-out data, evaluated after each epoch in eval mode, with the same draws
+    each time. With ``patience``, training stops once the loss (the first player's) has not
+    improved for that many epochs, and the model is given back its best weights.
     ``checkpoint``: a file written after each epoch; if it is there, training goes on from it. On
     the CPU a run that was killed and resumed gives the same weights bit for bit, because all
     randomness (the order, the generator given to the losses, torch's own for dropout) is a
@@ -87,108 +94,87 @@ def fit(
     ``amp``: True for forward passes in bfloat16; "matmul" for matrix products of rounded entries
     (bfloat16 on a CPU, TF32 on a GPU) and all else in float32, which changes nothing where the
     processor has no units for it; "auto" for what pays on the model's device (see
-    ``repgen.training.amp.resolve_amp``). ``compile``: torch.compile the losses; "auto" does so on a GPU if
-    the training is long enough (2,000 steps) to earn back the compilation.
+    ``repgen.training.amp.resolve_amp``). ``compile``: torch.compile the losses; "auto" does so on a
+    GPU if the training is long enough (2,000 steps) to earn back the compilation.
     ``progress``: a bar; the environment variable TQDM_DISABLE=1 hides all bars.
 
-    Under torchrun every process calls ``fit`` with the same arguments and takes its share of each
-    batch; process 0 shows the bar and writes.
+    Under torchrun, after ``repgen.training.distributed.init_distributed()``, every process calls
+    ``fit`` with the same arguments and takes its share of each batch; process 0 shows the bar and
+    writes.
 
     Ctrl-C ends the current step, leaves the model as it is then and raises KeyboardInterrupt.
     Raises TrainingDiverged at a NaN, CheckpointError, and ValueError or TypeError for bad input,
     before the first step wherever that is possible.
     """
     began = time.perf_counter()
-    _check_settings(epochs, batch_size, lr, validation, patience, seed, compile)
-    rank, world = distributed.rank_and_world_size()
-    players = players_of(model)
-    like = players[0].parameters[0]
-    device = like.device
+    epochs, batch_size, seed = _check_counts(epochs=(epochs, 0), batch_size=(batch_size, 1), seed=(seed, 0))
+    _check_settings(lr, schedule, validation, patience, grad_clip, compile)
+    players, (rank, world) = players_of(model), distributed.rank_and_world_size()
+    device = players[0].parameters[0].device
     amp = resolve_amp(amp, device)
-    tensors = _tensors(data, "data", like)
-    held_out = [] if validation is None else _tensors(validation, "validation", like)
-    steps = math.ceil(len(tensors[0]) / batch_size)  # in an epoch
+    train = make_batches(model, players, data, "data", batch_size)
+    held_out = None if validation is None else make_batches(model, players, validation, "validation", batch_size)
+    check_last_batch(model, train)
+    total, most = epochs * len(train), max(p.steps for p in players)  # steps; of the player with the most
+    compile = device.type == "cuda" and total >= 2000 if compile == "auto" else compile
+    steppers = [Stepper(p, model, players, float(lr), optimizer, device, amp, compile, grad_clip) for p in players]
+
+    def identity() -> dict:  # of the run, for its checkpoint
+        shape = schedule and f"{[round(schedule(f / 64), 6) for f in range(65)]} over {epochs} epochs"
+        settings = {"batch_size": batch_size, "seed": seed, "schedule": shape, "amp": amp, "grad_clip": grad_clip}
+        tensors = {"data": train.tensors, "validation": held_out.tensors if held_out else []}
+        return fingerprint(model, steppers, tensors, **settings)
+
     history, best = History({}, {}, 0, 0.0, "finished"), None
-    if epochs == 0:
-        return history
-    if compile == "auto":
-        compile = device.type == "cuda" and steps * epochs >= 2000
-    steppers = [Stepper(p, model, players, lr, optimizer, device, amp, compile) for p in players]
-    saved = None
-    if checkpoint is not None:
-        shape = schedule and f"{[round(schedule(f / 8), 6) for f in range(8)]} over {epochs} epochs"
-        settings = {"batch_size": batch_size, "seed": seed, "schedule": shape}
-        run = fingerprint(model, steppers, {"data": tensors, "validation": held_out}, **settings)
-        saved = Checkpoint(Path(checkpoint), run)
-        if resume and (found := saved.load(model, steppers)):
+    generator, every = torch.Generator(device), 1 if device.type == "cpu" and world == 1 else 25  # steps a look at the losses
+    hidden = not progress or rank != 0 or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")  # tqdm's own, in a notebook, ignores it
+    bar = tqdm(total=total, unit="step", mininterval=0.2, disable=hidden)
+    everyone = steppers[0].parameters + steppers[0].others
+    with (
+        Checkpoint(checkpoint, model, steppers, identity) as saved, bar, matmul_precision(amp), inside_fit(),
+        preserve_state(model, everyone, device), Interrupt() as interrupt,
+    ):  # fmt: skip
+        if found := saved.load(resume):
             history, best = History(**found[0]), found[1]
         if history.epochs > epochs:
             raise CheckpointError(
                 f"checkpoint {checkpoint} holds {history.epochs} epochs and {epochs} were asked for; "
                 "ask for as many or more, or pass resume=False to start again and overwrite it"
             )
-
-    def exhausted() -> bool:
-        return patience is not None and best is not None and history.epochs - history.best_epoch >= patience
-
-    def show(step: int, losses: str) -> None:
-        bar.set_description_str(f"epoch {history.epochs + 1}/{epochs}", refresh=False)
-        bar.set_postfix_str(losses, refresh=False)
-        bar.update(history.epochs * steps + step - bar.n)
-
-    earlier = history.seconds
-    generator = torch.Generator(device)
-    every = 1 if device.type == "cpu" and world == 1 else 25  # steps between two looks at the losses
-    together = max(p.steps for p in players)  # see Player
-    disabled = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")  # tqdm's own bar in a notebook ignores it
-    hidden = disabled or not progress or rank != 0
-    bar = tqdm(total=steps * epochs, initial=history.epochs * steps, unit="step", mininterval=0.2, disable=hidden)
-    everyone = steppers[0].parameters + steppers[0].others
-    with bar, matmul_precision(amp), preserve_state(model, everyone, device), Interrupt() as interrupt:
-        while history.epochs < epochs and not exhausted():
-            epoch, done = history.epochs + 1, history.epochs * steps
-            meter = LossMeter(steppers, epoch, every, show)
+        earlier = history.seconds
+        while history.epochs < epochs and not _is_exhausted(history, patience):
+            epoch, done = history.epochs + 1, history.epochs * len(train)
+            meter = LossMeter(steppers, epoch, every, _shown_by(bar, f"epoch {epoch}/{epochs}", done))
             start = _copy(model)
-            order = torch.randperm(len(tensors[0]), generator=seeded(torch.Generator(), seed, epoch))
-            seeded(generator, seed, epoch, 1, rank)
+            seed_generator(generator, seed, epoch, 1, rank)
             seed_torch(device, seed, epoch, 2, rank)
             model.train()
             try:
-                for step, rows in enumerate(order.to(device).split(batch_size)):
-                    factor = 1.0 if schedule is None else schedule((done + step) / (steps * epochs))
-                    mine, weight = distributed.shard(rows, rank, world)
-                    batch = [t.index_select(0, mine) for t in tensors]
+                for step, batch in enumerate(train.shuffle(seed, epoch)):
+                    fraction = (done + step) / total
+                    factor = 1.0 if schedule is None else schedule(fraction)
                     for stepper in steppers:
-                        if (done + step) % together < together - stepper.player.steps:
-                            continue
-                        stepper.prepare(factor)
-                        losses = stepper.losses(batch, generator, stepper.loss)
-                        meter.add(stepper, step, losses, weight, len(rows), interrupt.asked)
-                        stepper.step(losses[0], weight)
-                        if device.type == "cpu" and (done + step) % denormals.EVERY == 0:
-                            denormals.forget(stepper.optimizer)
+                        if stepper.is_due(done + step, most):
+                            losses = stepper.backward(batch.tensors, generator, fraction, factor, batch.weight)
+                            meter.add(stepper, step, losses, batch.weight, batch.examples, interrupt.asked)
+                            stepper.optimizer.step()
+                            if device.type == "cpu" and (done + step) % EVERY == 0:
+                                flush_denormals(stepper.optimizer)
                     if meter.stop or (interrupt.asked and world == 1):
                         meter.close(step + 1, True)
-                        raise _stopped(history, f"epoch {epoch}, step {step + 1} of {steps}", checkpoint)
-                means = meter.close(steps, interrupt.asked)
-                measured = _evaluate(model, steppers, held_out, batch_size, seed, generator) if held_out else {}
-                for stepper in steppers if measured else []:
-                    if not math.isfinite(value := measured[stepper.fields[0]]):
-                        what, last = f"the validation loss became {value}", meter.last.get(stepper.name)
-                        raise TrainingDiverged(what, stepper.name, epoch, steps, stepper.lr, last)
+                        raise _stopped(history, f"epoch {epoch}, step {step + 1} of {len(train)}", checkpoint)
+                means = meter.close(len(train), interrupt.asked)
+                measured = _evaluate(model, steppers, held_out, seed, generator, meter) if held_out else {}
             except TrainingDiverged:
                 model.load_state_dict(start)
                 raise
             distributed.broadcast_buffers(model)
             history = _extended(history, means, measured, earlier + time.perf_counter() - began)
-            if patience is not None:
-                watched = next(iter(history.validation.values()))
-                if best is None or watched[-1] < min(watched[:-1]):
-                    best, history = _copy(model), history._replace(best_epoch=epoch)
-            if exhausted():
+            if history.best_epoch == epoch:
+                best = _copy(model)
+            if _is_exhausted(history, patience):
                 history = history._replace(stopped="early")
-            if saved is not None:
-                saved.save(model, steppers, history._asdict(), best)
+            saved.save(history._asdict(), best)
             if meter.stop or (interrupt.asked and world == 1):
                 raise _stopped(history, f"the end of epoch {epoch}", checkpoint)
     if patience is not None and best is not None:
@@ -196,77 +182,91 @@ def fit(
     return history
 
 
-def _check_settings(epochs, batch_size, lr, validation, patience, seed, compile) -> None:
-    for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1), ("seed", seed, 0)):
+def _check_counts(**counts: tuple[object, int]) -> list[int]:
+    for name, (value, least) in counts.items():
         if not isinstance(value, Integral) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
-    if not (isinstance(lr, Real) and 0 < lr < math.inf):
-        raise ValueError(f"lr must be a positive number, got {lr!r}")
+    return [int(value) for value, _ in counts.values()]
+
+
+def _check_settings(lr, schedule, validation, patience, grad_clip, compile) -> None:
+    for name, value in (("lr", lr), *([] if grad_clip is None else [("grad_clip", grad_clip)])):
+        if not (isinstance(value, Real) and 0 < value < math.inf):
+            raise ValueError(f"{name} must be a positive number, got {value!r}")
     if patience is not None and (not isinstance(patience, Integral) or patience < 1 or validation is None):
         raise ValueError(f"patience must be at least 1 and needs validation data to watch, got {patience!r}")
     if compile not in (True, False, "auto"):
         raise ValueError(f'compile must be True, False or "auto", got {compile!r}')
+    if schedule is not None and not callable(schedule):
+        raise TypeError(f"schedule is a callable from 0..1 to a factor of lr, such as repgen.cosine; got {schedule!r}")
+    for at in range(65) if schedule else ():
+        if not 0 <= (factor := schedule(at / 64)) < math.inf:
+            raise ValueError(f"schedule must give factors of lr, 0 or more; at {at / 64:.3g} of the training it gives {factor}")
 
 
-def _tensors(data, name: str, like: Tensor) -> list[Tensor]:
-    """The data as tensors of equal length on the model's device, checked in one pass."""
-    data = getattr(data, "x", data)
-    tensors = list(data) if isinstance(data, tuple | list) else [data]
-    for t in tensors:
-        if not isinstance(t, Tensor):
-            hint = "; torch.from_numpy makes one of an array" if hasattr(t, "__array__") else ""
-            raise TypeError(
-                f"{name} must be a tensor, a repgen.Data or a tuple of tensors, got {type(t).__name__}{hint}"
-            )
-    if not tensors or any(t.ndim == 0 or len(t) == 0 for t in tensors):
-        raise ValueError(f"{name} holds no examples: shapes {[tuple(t.shape) for t in tensors]}")
-    if len({len(t) for t in tensors}) > 1:
-        raise ValueError(f"the tensors of {name} differ in length: {[len(t) for t in tensors]}")
-    for t in tensors:
-        if t.is_floating_point():
-            check(t, name)
-            if t.dtype != like.dtype:
-                raise TypeError(f"{name} is {t.dtype}, the model {like.dtype}; convert it with .to({like.dtype})")
-    return [t.detach().to(like.device).contiguous() for t in tensors]
+def _is_exhausted(history: History, patience: int | None) -> bool:
+    return patience is not None and history.best_epoch is not None and history.epochs - history.best_epoch >= patience
+
+
+def _shown_by(bar: tqdm, epoch: str, done: int) -> Callable[[int, object], None]:
+    """What shows the losses in the bar, five times a second at most."""
+    shown = 0.0
+
+    def show(step: int, losses: object) -> None:
+        nonlocal shown
+        if (now := time.perf_counter()) - shown > 0.2 or done + step == bar.total:
+            shown = now
+            bar.set_description_str(epoch, refresh=False)
+            bar.set_postfix_str(str(losses), refresh=False)
+            bar.update(done + step - bar.n)
+
+    return show
 
 
 @torch.no_grad()
-def _evaluate(model, steppers, tensors, batch_size, seed, generator) -> dict[str, float]:
+def _evaluate(model, steppers, held_out, seed, generator, meter) -> dict[str, float]:
     """Each field's mean over held-out data, the same draws after every epoch."""
     rank, world = distributed.rank_and_world_size()
     model.eval()
-    batches = list(zip(*(t.split(batch_size) for t in tensors)))
-    sums = []
-    for number in range(rank, len(batches), world) or [0]:  # a process without a batch counts as 0
+    sums: Tensor | float = 0.0
+    for number, batch in enumerate(held_out):
+        if number % world != rank and number != 0:  # all take the first, so that all know the fields
+            continue
         fields = []
         for stepper in steppers:
-            seeded(generator, seed, number, 3)
+            seed_generator(generator, seed, number, 3)
             seed_torch(generator.device, seed, number, 4)
-            fields += stepper.losses(batches[number], generator, stepper.player.loss)
-        sums.append(torch.stack(fields) * (len(batches[number][0]) if rank < len(batches) else 0))
-    total = distributed.all_reduce(torch.stack(sums).sum(0)) / len(tensors[0])
-    return dict(zip((name for stepper in steppers for name in stepper.fields), total.tolist()))
+            fields += stepper.losses(batch.tensors, generator, stepper.player.loss)
+        examples = batch.examples if number % world == rank else 0
+        sums = sums + torch.stack([*fields, torch.ones_like(fields[0])]) * examples
+    *total, examples = distributed.all_reduce(sums).tolist()
+    names = [name for stepper in steppers for name in stepper.fields]
+    measured = {name: value / examples for name, value in zip(names, total, strict=True)}
+    for stepper in steppers:
+        if not math.isfinite(value := measured[stepper.fields[0]]):
+            what, last = f"the validation loss became {value}", meter.last.get(stepper.name)
+            raise TrainingDiverged(what, stepper.name, meter.epoch, len(held_out), stepper.lr, last)
+    return measured
 
 
 def _extended(history: History, training: dict, validation: dict, seconds: float) -> History:
+    """The history with one more epoch."""
+
     def longer(old: dict, new: dict) -> dict:
         unseen = [math.nan] * history.epochs
         return {name: old.get(name, unseen) + [new.get(name, math.nan)] for name in old | new}
 
-    return history._replace(
-        training=longer(history.training, training),
-        validation=longer(history.validation, validation),
-        epochs=history.epochs + 1,
-        seconds=seconds,
-        stopped="finished",
-    )
+    training, validation = longer(history.training, training), longer(history.validation, validation)
+    watched = next(iter(validation.values()), [])
+    best = len(watched) if watched and not watched[-1] >= min(watched[:-1], default=math.inf) else history.best_epoch
+    return History(training, validation, history.epochs + 1, seconds, "finished", best)
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def _stopped(history: History, where: str, checkpoint: Path | None) -> KeyboardInterrupt:
+def _stopped(history: History, where: str, checkpoint: str | Path | None) -> KeyboardInterrupt:
     saved = (
         "there is no checkpoint"
         if checkpoint is None or history.epochs == 0

@@ -7,7 +7,7 @@ import torch
 
 from repgen.datasets import Data
 from repgen.denoising import DenoisingAutoencoder
-from repgen.rbm import RBM
+from repgen.rbm import RBM, as_linear
 from repgen.zoo.recipes import _common
 from repgen.zoo.recipes import dbn_classifier_mnist as dbn
 from repgen.zoo.recipes import logistic_classifier_mnist as control
@@ -46,7 +46,7 @@ def test_one_training(begun):
 
 
 def test_three_beginnings(begun):
-    for name, first in (("dbn", lambda rbm: rbm.as_linear()[0]), ("sda", lambda net: net.encoder[0])):
+    for name, first in (("dbn", lambda rbm: as_linear(rbm)[0]), ("sda", lambda net: net.encoder[0])):
         net, _, layers = begun[name]
         for linear, layer in zip(net.linear, layers):
             assert torch.equal(linear.weight, first(layer).weight) and torch.equal(linear.bias, first(layer).bias)

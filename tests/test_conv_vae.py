@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import distributions, nn
 
 from repgen import fit
-from repgen.conv_vae import ConvVAE, FaceFeatures, PerceptualVAE
+from repgen.classifier import FaceFeatures
+from repgen.conv_vae import PerceptualVAE, conv_decoder, conv_encoder, conv_vae
 from repgen.losses import gaussian_kl, squared_error
 
 
@@ -17,7 +18,7 @@ def seeded(seed=0):
 @pytest.fixture
 def small():
     torch.manual_seed(0)
-    return ConvVAE(16, (4, 8), 3, noise=0.2)
+    return conv_vae(16, (4, 8), 3, noise=0.2)
 
 
 X = torch.rand(6, 1, 16, 16, generator=seeded())
@@ -35,7 +36,7 @@ def test_layers_halve_and_double(small):
         shapes.append(tuple(z.shape[1:]))
     assert shapes == [(128,), (128,), (8, 4, 4), (4, 8, 8), (4, 8, 8), (1, 16, 16), (256,), (256,)]
     assert isinstance(small.decoder[-1], nn.Sigmoid)
-    default = sum(p.numel() for p in ConvVAE().parameters())
+    default = sum(p.numel() for p in conv_vae().parameters())
     assert 2 * default <= 1e6  # bytes in float16
 
 
@@ -54,7 +55,7 @@ def test_elbo_is_its_definition_on_pictures_and_on_rows(small):
     assert torch.allclose(kl, gaussian_kl(*q)) and torch.allclose(total, reconstruction + kl)
     assert torch.allclose(small.elbo(X.flatten(1), seeded(5)).total, total)
     assert not small.log_var_x.requires_grad
-    bernoulli = ConvVAE(16, (4,), 3, likelihood="bernoulli")
+    bernoulli = conv_vae(16, (4,), 3, likelihood="bernoulli")
     z = torch.randn(6, 3)
     expected = -distributions.Bernoulli(bernoulli.decode(z)).log_prob(X.flatten(1).round()).sum(1)
     assert torch.allclose(bernoulli.conditional_nll(X.round(), z), expected, rtol=1e-4)
@@ -70,12 +71,14 @@ def test_it_learns(small):
 
 
 def test_the_perceptual_vae_adds_its_distance_and_the_kl(small):
-    model = PerceptualVAE(16, (4, 8), 3, distance=lambda x, y: 7 * squared_error(x, y), beta=2.0)
+    nets = conv_encoder(16, (4, 8), 6), conv_decoder(16, (4, 8), 3)
+    model = PerceptualVAE(*nets, 3, n_visible=256, distance=lambda x, y: 7 * squared_error(x, y), beta=2.0)
     model.load_state_dict({k: v for k, v in small.state_dict().items() if k != "log_var_x"})
     total, distance, kl = model.elbo(X, seeded(1))
     z = small.reparameterize(small.posterior(X), seeded(1))
     assert torch.allclose(distance, 7 * squared_error(X.flatten(1), small.decode(z)))
-    assert torch.allclose(total, distance + 2 * gaussian_kl(*small.posterior(X)))
+    assert torch.allclose(total, distance + gaussian_kl(*small.posterior(X)))
+    assert torch.allclose(model.loss(X, seeded(1)).total, (total + kl).mean())
 
 
 def test_features_see_texture_and_not_its_place():
@@ -109,12 +112,12 @@ def test_the_classifier_learns_and_gives_logits():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [((20, (4, 8, 8), 3), "multiple of 8; got 20"), ((16, (), 3), "channels and latent_dim"), ((16, (4, 0), 3), "channels and latent_dim"),
-     ((16, (4,), 0), "channels and latent_dim"), ((4, (1, 1, 1), 2), "multiple of 8; got 4")],
+    [((20, (4, 8, 8), 3), "multiple of 8; got 20"), ((16, (), 3), "channels count"), ((16, (4, 0), 3), "channels count"),
+     ((16, (4,), 0), "latent_dim counts"), ((4, (1, 1, 1), 2), "multiple of 8; got 4")],
 )  # fmt: skip
 def test_sizes_that_make_no_network_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
-        ConvVAE(*arguments)
+        conv_vae(*arguments)
 
 
 def test_input_of_the_wrong_size_is_refused(small):

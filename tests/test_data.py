@@ -1,5 +1,7 @@
 """Named data sets: the real files against the standard loaders, and everything that can go wrong with them."""
 
+import copy
+import dataclasses
 import http.server
 import io
 import pickle
@@ -192,6 +194,57 @@ def test_rotating_digit_is_one_digit_all_the_way_round():
     assert torch.equal(d.labels, torch.arange(8)) and torch.allclose(d.x[2], d.x[0].rot90(1, (1, 2)), atol=1e-4)
     mass = d.flat.sum(1)
     assert (mass / mass[0] - 1).abs().max() < 0.01  # nothing turns out of the frame
+
+
+# --- Data ---
+
+
+def some():
+    return datasets.Data(torch.rand(6, 1, 2, 2), torch.arange(6), "six", "made here", classes=tuple("abcdef"))
+
+
+def test_the_length_of_data_is_the_number_of_examples():
+    assert len(load_data("digits")) == 1500 and len(load_data("ring", n=7)) == 7 and len(some()) == 6
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [slice(None, None, 2), slice(1, 1), [4, 0], torch.tensor([5, 5, 1]), np.array([2, 3]), [], torch.arange(6) % 3 == 0, -torch.arange(1, 3)],
+)
+def test_rows_of_data_are_data(rows):
+    data, part = some(), some()[rows]
+    index = rows if isinstance(rows, slice) else np.asarray(rows, dtype=int if len(rows) == 0 else None)
+    assert np.array_equal(part.labels.numpy(), np.arange(6)[index])
+    part = data[rows]
+    assert type(part) is datasets.Data and torch.equal(part.x, data.x[part.labels]) and part.x.is_contiguous()
+    assert (part.name, part.classes) == (data.name, data.classes) and len(part) == len(part.x)
+    assert datasets.Data(data.x, None, "six", "here")[rows].labels is None
+
+
+@pytest.mark.parametrize("rows", [0, -1, (0, 1), "x", None, ..., torch.tensor(3), torch.zeros(2, 2, dtype=int), 1.5])
+def test_one_example_or_nonsense_is_no_data(rows):
+    with pytest.raises(TypeError, match=r"data\[rows\] takes a slice.*data.x\[i\]"):
+        some()[rows]
+
+
+def test_data_is_not_a_tuple_and_cannot_be_changed():
+    data = some()
+    with pytest.raises(TypeError, match="not a tuple.*data.x and data.labels"):
+        x, labels = data
+    with pytest.raises(AttributeError):
+        data.x = torch.zeros(6, 1, 2, 2)
+    assert not isinstance(data, tuple) and not hasattr(data, "count") and not hasattr(data, "index")
+    with pytest.raises(DataError, match="six: 2 examples have 6 labels"):
+        dataclasses.replace(data, x=data.x[:2])
+
+
+def test_data_is_copied_pickled_and_replaced():
+    data = some()
+    for again in (pickle.loads(pickle.dumps(data)), copy.deepcopy(data), dataclasses.replace(data)):
+        assert torch.equal(again.x, data.x) and torch.equal(again.labels, data.labels) and repr(again) == repr(data)
+    assert repr(data) == "six: 6 x 1 x 2 x 2 on cpu; made here"
+    other = dataclasses.replace(data, x=data.x + 1, stand_in=True)
+    assert torch.equal(other.x, data.x + 1) and repr(other).endswith("made here (a stand-in)")
 
 
 # --- names, splits, options ---

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from repgen import fit
-from repgen.training.denormals import forget
+from repgen.training.amp import flush_denormals
 
 TINY = torch.finfo(torch.float32).tiny
 
@@ -42,7 +42,7 @@ def test_only_what_is_smaller_than_a_normal_number_is_forgotten():
     kept = [0.0, 1.0, -2 * TINY, float("inf"), float("-inf")]
     optimizer.state[weight]["exp_avg"] = torch.tensor([*kept, 1e-45, -1e-39, float("nan")])
     variance = optimizer.state[weight]["exp_avg_sq"].clone()
-    forget(optimizer)
+    flush_denormals(optimizer)
     found = optimizer.state[weight]["exp_avg"]
     assert found[:7].tolist() == [*kept, 0.0, 0.0] and found[7].isnan()
     assert torch.equal(optimizer.state[weight]["exp_avg_sq"], variance) and optimizer.state[weight]["step"] == 1

@@ -9,7 +9,8 @@ from scipy.stats import entropy
 from sklearn.neighbors import NearestNeighbors
 
 from repgen import fit
-from repgen.evaluation.generative import DigitClassifier, bootstrap, frechet, frechet_of_gaussians, inception_score, nearest, precision_recall, class_balance
+from repgen.classifier import ConvClassifier
+from repgen.evaluation.generative import bootstrap, frechet, frechet_of_gaussians, inception_score, nearest, precision_recall, class_balance
 
 
 def features(n, d, seed=0, scale=1.0, shift=0.0):
@@ -70,7 +71,7 @@ def test_the_judge_learns_to_tell_stripes_apart():
     stripes[0, ::2], stripes[1, :, ::2] = 1, 1
     x = (stripes[labels] + 0.3 * torch.randn(400, 8, 8, generator=g))[:, None]
     torch.manual_seed(0)
-    judge = DigitClassifier(8, classes=2, channels=4, n_features=6)
+    judge = ConvClassifier(8, classes=2, channels=4, n_features=6)
     fit(judge, (x[:300], labels[:300]), epochs=4, batch_size=50, lr=1e-2, progress=False)
     judge.eval()
     assert (judge(x[300:]).argmax(1) == labels[300:]).all()
@@ -80,9 +81,9 @@ def test_the_judge_learns_to_tell_stripes_apart():
 
 def test_what_cannot_be_judged_is_refused():
     with pytest.raises(ValueError, match="multiple of 4; got 30"):
-        DigitClassifier(30)
+        ConvClassifier(30)
     with pytest.raises(ValueError, match=r"expected pictures \(N, 1, 28, 28\), got shape \(2, 784\)"):
-        DigitClassifier()(torch.zeros(2, 784))
+        ConvClassifier()(torch.zeros(2, 784))
     for wrong in (torch.zeros(0, 10), torch.zeros(10)):
         with pytest.raises(ValueError, match="at least 1 of them"):
             class_balance(wrong)

@@ -69,7 +69,7 @@ def test_active_units_are_those_whose_means_vary():
     x = torch.tensor([[1.0, 1, 1], [-1, -1, -1]] * 2)  # variance 1 in each column, the divisor N
     vae = Coder([0.5, 0.09, 0.11])
     assert torch.allclose(metrics.activity(vae, x), torch.tensor([0.25, 0.0081, 0.0121]))
-    assert metrics.active_units(vae, x) == 2 and metrics.active_units(vae, x, above=0.2) == 1
+    assert metrics.active_units(vae, x) == 2 and metrics.active_units(vae, x, threshold=0.2) == 1
     assert metrics.active_units(Coder([0.0, 0.0]), x) == 0
     with pytest.raises(ValueError, match="at least 2"):
         metrics.activity(vae, x[:1])
@@ -98,7 +98,7 @@ def test_modes_in_closed_cases():
     assert (seen.found, seen.quality, seen.counts.tolist()) == (2, 1.0, [2, 0, 0, 1, 0, 0, 0, 0])
     near, off = torch.tensor([[1.0299, 0.0]]), torch.tensor([[1.0301, 0.0]])  # 3 sd is 0.03
     assert metrics.modes(near, centres, 0.01).found == 1 and metrics.modes(off, centres, 0.01).found == 0
-    assert metrics.modes(off, centres, 0.01, within=4).found == 1
+    assert metrics.modes(off, centres, 0.01, radius=4).found == 1
     assert metrics.modes(torch.zeros(5, 2), centres, 0.01).quality == 0
 
 

@@ -11,7 +11,8 @@ from torch.nn.functional import softplus
 
 from repgen import cosine, fit
 from repgen.evaluation.partition import annealed_log_partition, exact_log_partition, pseudo_log_likelihood, temperatures
-from repgen.rbm import RBM, flip
+from repgen import _fast
+from repgen.rbm import RBM, as_linear
 
 
 def states(n):
@@ -52,7 +53,7 @@ def test_energies_conditionals_and_partition_function_by_enumeration(centred):
 def test_as_layers_it_sums_what_it_sums_and_draws_nothing():
     rbm, v, h = machine(), states(5), states(4)
     before = torch.get_rng_state()
-    up, down = rbm.as_linear()
+    up, down = as_linear(rbm)
     assert torch.equal(torch.get_rng_state(), before)
     torch.testing.assert_close(up(v), rbm.hidden_input(v))
     torch.testing.assert_close(down(h), rbm.visible_input(h))
@@ -111,7 +112,7 @@ def gradients(rbm, value):
 def test_its_gradient_is_that_of_the_free_energies_difference(units, k):
     """And both are the differences of two statistics, by hand: -<v h> over data and over the chains' ends."""
     rbm = machine(k=k, **units)
-    x = flip(torch.full((20, 5), 0.4, dtype=torch.float64), torch.Generator().manual_seed(1))
+    x = torch.bernoulli(torch.full((20, 5), 0.4, dtype=torch.float64), generator=torch.Generator().manual_seed(1))
     loss = rbm.loss(x, torch.Generator().manual_seed(2)).objective
     end = rbm.gibbs(x, k, torch.Generator().manual_seed(2))  # the same draws
     mine = gradients(rbm, loss)
@@ -124,20 +125,39 @@ def test_its_gradient_is_that_of_the_free_energies_difference(units, k):
     torch.testing.assert_close(mine[0], by_hand, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("options", [{}, {"k": 3}, {"chains": 7}, {"binarize": True}, {"mean_visible": True}, {"visible": "gaussian"}, {"hidden": "gaussian"}])
 @pytest.mark.parametrize("centred", [False, True])
-def test_its_value_is_the_gap_of_mean_energies(centred):
-    rbm = machine()
+def test_the_fast_loss_is_the_plain_one(options, centred):
+    """Value, reconstruction and gradients, from the same draws."""
+    rbm = machine(**options)
     if centred:
         rbm.centre_on(torch.linspace(0.2, 0.7, 5, dtype=torch.float64))
-    x = flip(torch.full((20, 5), 0.4, dtype=torch.float64), torch.Generator().manual_seed(1))
-    end = rbm.gibbs(x, 1, torch.Generator().manual_seed(2))
-    energy = [rbm.energy(v, rbm.encode(v)).mean() for v in (x, end)]
-    torch.testing.assert_close(rbm.loss(x, torch.Generator().manual_seed(2)).objective, energy[0] - energy[1])
+    x, found = torch.full((20, 5), 0.4, dtype=torch.float64), []
+    chains = None if rbm.chains is None else rbm.chains.clone()
+    for loss in (RBM.loss.__wrapped__, _fast.cd_loss):
+        if chains is not None:
+            rbm.chains.copy_(chains)
+        with _fast.inside_fit():  # both take the fast draws
+            terms = loss(rbm, x, torch.Generator().manual_seed(2))
+        terms = [terms] if isinstance(terms, torch.Tensor) else list(terms)
+        found.append([*terms, *gradients(rbm, terms[0])])
+    assert len(found[0]) == len(found[1]) == (4 if "chains" in options else 5)
+    for plain, fast in zip(*found):
+        torch.testing.assert_close(fast, plain)
+
+
+def test_impossible_data_are_refused_by_fit():
+    for wrong in (7.0, -3.0):
+        x = torch.full((20, 5), 0.4)
+        x[3, 2] = wrong
+        with pytest.raises(ValueError, match=r"Bernoulli units must lie in \[0, 1\], found values from"):
+            fit(machine().float(), x, epochs=1, progress=False)
+    fit(machine(visible="gaussian").float(), x, epochs=1, progress=False)
 
 
 def test_its_gradient_scales_with_the_share_of_a_process():
     rbm = machine()
-    x = flip(torch.full((20, 5), 0.4, dtype=torch.float64), torch.Generator().manual_seed(1))
+    x = torch.bernoulli(torch.full((20, 5), 0.4, dtype=torch.float64), generator=torch.Generator().manual_seed(1))
     whole, part = (gradients(rbm, w * rbm.loss(x, torch.Generator().manual_seed(2)).objective) for w in (1, 0.25))
     for a, b in zip(whole, part):
         torch.testing.assert_close(0.25 * a, b)
@@ -146,10 +166,10 @@ def test_its_gradient_scales_with_the_share_of_a_process():
 def test_its_gradient_is_the_same_under_autocast():
     """The difference of two statistics is small beside them: rounded to eight bits there would be little left."""
     rbm = machine().float()
-    x = flip(torch.full((20, 5), 0.4), torch.Generator().manual_seed(1))
-    expected = gradients(rbm, rbm.loss(x, torch.Generator().manual_seed(2)).objective)
+    x = torch.bernoulli(torch.full((20, 5), 0.4), generator=torch.Generator().manual_seed(1))
+    expected = gradients(rbm, _fast.cd_loss(rbm, x, torch.Generator().manual_seed(2)).objective)
     with torch.autocast("cpu", torch.bfloat16):
-        loss = rbm.loss(x, torch.Generator().manual_seed(2)).objective
+        loss = _fast.cd_loss(rbm, x, torch.Generator().manual_seed(2)).objective
     for got, want in zip(gradients(rbm, loss), expected):
         torch.testing.assert_close(got, want)
 
@@ -157,7 +177,7 @@ def test_its_gradient_is_the_same_under_autocast():
 def test_with_chains_that_have_arrived_it_is_the_gradient_of_the_likelihood():
     """Many persistent chains, long after: the gradient of the exact -log p(x), within the error of so many draws."""
     rbm = machine(4, 3, k=200, chains=40_000)
-    x = flip(torch.full((30, 4), 0.4, dtype=torch.float64), torch.Generator().manual_seed(1))
+    x = torch.bernoulli(torch.full((30, 4), 0.4, dtype=torch.float64), generator=torch.Generator().manual_seed(1))
     got = gradients(rbm, rbm.loss(x, torch.Generator().manual_seed(2)))
     log_z = torch.logsumexp(-rbm.hidden_free_energy(states(3)), 0)
     for mine, exact in zip(got, gradients(rbm, rbm.free_energy(x).mean() + log_z)):
@@ -275,20 +295,20 @@ def test_what_cannot_be_counted_or_annealed_is_refused():
         machine().encode(torch.zeros(2, 6, dtype=torch.float64))
 
 
-def test_many_flips_are_the_uniform_draws_of_numpys_generator():
+def test_fast_draws_are_the_uniform_draws_of_numpys_generator():
     p = torch.rand(101, 101, generator=torch.Generator().manual_seed(0))  # an odd number of them
     g = torch.Generator().manual_seed(5)
     seed = torch.randint(2**63 - 1, (), generator=torch.Generator().manual_seed(5)).item()
     u = np.random.Generator(np.random.SFC64(seed)).random(p.shape, dtype=np.float32)
-    assert torch.equal(flip(p, g), (torch.from_numpy(u) < p).float())
+    assert torch.equal(_fast.bernoulli(p, g), (torch.from_numpy(u) < p).float())
 
 
 @pytest.mark.parametrize("shape", [(30, 300), (200, 100)], ids=["few", "many"])
-def test_flips_come_up_with_their_probability(shape):
-    """Few and many draws come from different generators; both are determined by the one given."""
+def test_fast_draws_come_up_with_their_probability(shape):
+    """All are determined by the generator given, and the first of many are those of few."""
     p = torch.linspace(0, 1, shape[1]).expand(shape)
     g = torch.Generator().manual_seed(0)
-    draws = torch.stack([flip(p, g) for _ in range(400)])
+    draws = torch.stack([_fast.bernoulli(p, g) for _ in range(400)])
     assert draws.unique().tolist() == [0, 1] and draws.dtype == p.dtype
     assert not draws[..., 0].any() and draws[..., -1].all()  # never at 0, always at 1
     n = 400 * shape[0]
@@ -296,4 +316,7 @@ def test_flips_come_up_with_their_probability(shape):
     assert z.abs().max() < 4.5 and 0.5 < z.square().mean() < 1.7
     alike = (draws[0] == draws[1]).float().mean(0)[1:-1]  # two draws agree as often as independent ones do
     torch.testing.assert_close(alike, (p[0] ** 2 + (1 - p[0]) ** 2)[1:-1], atol=5 * (0.25 / shape[0]) ** 0.5, rtol=0)
-    assert torch.equal(flip(p, torch.Generator().manual_seed(0)), draws[0])
+    assert torch.equal(_fast.bernoulli(p, torch.Generator().manual_seed(0)), draws[0])
+    fewer = _fast.bernoulli(p[:1], torch.Generator().manual_seed(0))
+    assert torch.equal(fewer, draws[0, :1])
+    assert torch.equal(_fast.bernoulli(p.double(), torch.Generator().manual_seed(0)), draws[0].double())

@@ -1,13 +1,14 @@
 """The variational autoencoder against closed forms: KL, Monte Carlo, probabilistic PCA's exact likelihood."""
 
 import math
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import distributions, nn
 
 from repgen import IWAE, VAE, fit
-from repgen.losses import gaussian_kl, gaussian_nll
+from repgen.losses import bernoulli_nll, gaussian_kl, gaussian_nll
 from repgen.evaluation.metrics import principal_angles
 from repgen.zoo.recipes.vae_mnist import WARM_UP, PatientVAE
 from repgen.vae import ELBO, Posterior
@@ -24,7 +25,7 @@ def draw(*shape, seed=0):
 @pytest.fixture
 def small():
     torch.manual_seed(0)
-    model = VAE((12, 8, 3)).double()
+    model = VAE.dense((12, 8, 3)).double()
     for p in model.parameters():
         p.data *= 1.5  # far enough from the prior that all terms count
     return model
@@ -43,7 +44,7 @@ def ppca(n=500, d=10, k=3):
     var = values[k:].mean()
     w = vectors[:, :k] * (values[:k] - var).sqrt()  # (D, K)
     exact = distributions.MultivariateNormal(mean, w @ w.T + var * torch.eye(d).double()).log_prob(x)
-    model = VAE((d, k), output=nn.Identity, likelihood="gaussian").double()
+    model = VAE.dense((d, k), output=nn.Identity, likelihood="gaussian").double()
     linear, back = model.encoder[0], model.decoder[0]
     with torch.no_grad():
         m = values[:k]  # W^T W + var I is diagonal in this basis, so the exact posterior is, too
@@ -68,7 +69,7 @@ def test_gaussian_kl_is_torchs():
 def test_reparameterize_has_the_posteriors_moments_and_gradients():
     mean, log_var = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.0, 2 * math.log(3)]])
     mean, log_var = (t.double().expand(200_000, 2).clone().requires_grad_() for t in (mean, log_var))
-    z = VAE((5, 4, 2)).reparameterize(Posterior(mean, log_var), seeded())
+    z = VAE.dense((5, 4, 2)).reparameterize(Posterior(mean, log_var), seeded())
     assert torch.allclose(z.mean(0), mean[0], atol=0.03)
     assert torch.allclose(z.std(0), torch.tensor([1.0, 3.0]).double(), rtol=0.01)
     z.square().sum().backward()
@@ -85,9 +86,65 @@ def test_elbo_is_its_definition(small):
     assert torch.allclose(kl, gaussian_kl(*q))
     assert torch.allclose(total, reconstruction + kl)
     small.beta = 4.0
-    assert torch.allclose(small.elbo(BINARY, seeded(5)).total, reconstruction + 4 * kl)
+    assert torch.allclose(small.elbo(BINARY, seeded(5)).total, total)  # still the bound
     loss = small.loss(BINARY, seeded(5))
     assert isinstance(loss, ELBO) and torch.allclose(loss.kl, kl.mean())
+    assert torch.allclose(loss.total, (reconstruction + 4 * kl).mean())
+    small.beta = lambda progress: progress / 2  # KL annealing
+    annealed = small.loss(BINARY, seeded(5), progress=0.5)
+    assert torch.allclose(annealed.total, (reconstruction + kl / 4).mean())
+
+
+def test_a_bound_with_terms_of_its_own_is_trained_as_it_is():
+    class Terms(NamedTuple):
+        total: torch.Tensor
+        reconstruction: torch.Tensor
+        kl: torch.Tensor
+        penalty: torch.Tensor
+
+    class Own(VAE):
+        def elbo(self, x, generator=None):
+            total, reconstruction, kl = super().elbo(x, generator)
+            return Terms(total + 1, reconstruction, kl, torch.ones_like(kl))
+
+    history = fit(Own.dense((12, 8, 2)), BINARY.float(), epochs=1, progress=False)
+    assert list(history.training) == ["total", "reconstruction", "kl", "penalty"] and history.training["penalty"] == [1]
+
+
+def test_own_nets_make_a_vae():
+    """Pictures go to an encoder of one's own as they are."""
+    encoder = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6, 4))
+    model = VAE(encoder, nn.Sequential(nn.Linear(2, 4 * 3), nn.Unflatten(1, (1, 4, 3)), nn.Sigmoid()), 2)
+    x = BINARY.float().view(-1, 1, 4, 3)
+    total, reconstruction, kl = model.elbo(x, seeded(5))
+    z = model.reparameterize(model.posterior(x), seeded(5))
+    assert torch.allclose(reconstruction, -distributions.Bernoulli(probs=model.decode(z)).log_prob(x).flatten(1).sum(1))
+    assert model.log_likelihood(x[:3], 10, seeded()).shape == (3,)
+    with pytest.raises(TypeError, match="made of two nets, got tuple and type; VAE.dense"):
+        VAE((784, 512, 2), nn.Tanh, 2)
+
+
+def test_losses_can_be_transformed():
+    """torch.func's grad, vmap and jacrev of losses, against autograd."""
+    from torch.func import functional_call, grad, jacrev, vmap
+
+    model = VAE.dense((12, 8, 2))
+    parameters = dict(model.named_parameters())
+    z = torch.zeros(len(BINARY.float()), 2)
+
+    def nll(parameters, x, z):
+        q = functional_call(model.encoder, {n[8:]: p for n, p in parameters.items() if n[:8] == "encoder."}, (x,))
+        logits = functional_call(model.decoder[:-1], {n[8:]: p for n, p in parameters.items() if n[:8] == "decoder."}, (q[..., :2],))
+        return bernoulli_nll(x[None], logits[None])[0]
+
+    each = vmap(grad(nll), (None, 0, 0))(parameters, BINARY.float(), z)
+    total = sum(nll(parameters, x, None) for x in BINARY.float())
+    for name, whole in zip(parameters, torch.autograd.grad(total, list(parameters.values()), allow_unused=True)):
+        if whole is not None:
+            assert torch.allclose(each[name].sum(0), whole, atol=1e-5), name
+    logits = torch.randn(3, 12, generator=seeded())
+    expected = torch.stack([torch.autograd.functional.jacobian(lambda a: bernoulli_nll(BINARY.float()[:3], a), logits)])[0]
+    assert torch.allclose(jacrev(lambda a: bernoulli_nll(BINARY.float()[:3], a))(logits), expected, atol=1e-6)
 
 
 def test_the_iwae_bound_of_one_draw_averages_to_the_elbo(small):
@@ -134,7 +191,7 @@ def test_a_linear_vae_at_the_optimum_has_ppcas_exact_likelihood():
 def test_a_trained_linear_vae_finds_ppcas_likelihood_and_subspace():
     _, x, exact, w = ppca()
     torch.manual_seed(0)
-    model = VAE((10, 3), output=nn.Identity, likelihood="gaussian").double()
+    model = VAE.dense((10, 3), output=nn.Identity, likelihood="gaussian").double()
     model.log_var_x.data.zero_()
     fit(model, x.repeat(4, 1), epochs=250, batch_size=500, lr=5e-2, schedule=lambda f: 1 - f, progress=False)
     assert model.log_likelihood(x, 200, seeded()).mean().item() == pytest.approx(exact.mean().item(), abs=0.1)
@@ -143,7 +200,7 @@ def test_a_trained_linear_vae_finds_ppcas_likelihood_and_subspace():
 
 def test_sampling_and_binarising():
     torch.manual_seed(0)
-    model = VAE((12, 8, 3), binarize=True)
+    model = VAE.dense((12, 8, 3), binarize=True)
     images = model.sample(5, seeded())
     assert torch.allclose(images, model.decode(torch.randn(5, 3, generator=seeded())))
     grey = torch.full((20_000, 12), 0.3)
@@ -155,9 +212,9 @@ def test_sampling_and_binarising():
 
 def test_iwae_trains_on_its_own_bound():
     torch.manual_seed(0)
-    model = IWAE((12, 8, 3), k=5)
+    model = IWAE.dense((12, 8, 3), k=5)
     assert torch.allclose(model.loss(BINARY.float(), seeded(1)), model.iwae_bound(BINARY.float(), 5, seeded(1)).mean())
-    one = IWAE((12, 8, 3), k=1)
+    one = IWAE.dense((12, 8, 3), k=1)
     one.load_state_dict(model.state_dict())
     many = BINARY.float().repeat(3000, 1)
     assert model.loss(many, seeded(2)) < one.loss(many, seeded(3))
@@ -169,7 +226,7 @@ def test_iwae_trains_on_its_own_bound():
         ([(784,)], {}, "sizes are the layers"),
         ([(784, 0)], {}, "sizes are the layers"),
         ([], {"likelihood": "poisson"}, "one of bernoulli, gaussian; got 'poisson'"),
-        ([], {"output": nn.Identity}, "needs probabilities: output=nn.Sigmoid, not Identity"),
+        ([], {"output": nn.Identity}, r"needs probabilities: a decoder nn.Sequential\(..., nn.Sigmoid\(\)\)"),
         ([], {"noise": 0.1}, "standard deviation of a Gaussian"),
         ([], {"likelihood": "gaussian", "noise": 0.0}, "above 0"),
         ([], {"beta": -1.0}, "beta is a weight of 0 or more"),
@@ -178,7 +235,7 @@ def test_iwae_trains_on_its_own_bound():
 )
 def test_settings_that_make_no_sense_are_refused(arguments, settings, message):
     with pytest.raises(ValueError, match=message):
-        VAE(*arguments, **settings)
+        VAE.dense(*arguments, **settings)
 
 
 def test_input_of_the_wrong_size_is_refused(small):
@@ -191,7 +248,7 @@ def test_input_of_the_wrong_size_is_refused(small):
     with pytest.raises(ValueError, match="at least 1, got 0"):
         small.log_likelihood(BINARY, 0)
     with pytest.raises(ValueError, match="at least 1, got 0"):
-        IWAE((12, 3), k=0)
+        IWAE.dense((12, 3), k=0)
     with pytest.raises(ValueError, match=r"x must lie in \[0, 1\]"):
         small.elbo(BINARY * 2)
 
@@ -201,7 +258,7 @@ class TestPatientVAE:
 
     def net(self):
         torch.manual_seed(0)
-        net = PatientVAE((5, 4, 2), nn.Tanh, binarize=False).double()
+        net = PatientVAE.dense((5, 4, 2), nn.Tanh, binarize=False).double()
         net.drawn = lambda x, generator=None: x
         net.steps.fill_(10**9)  # the KL term counts in full
         return net

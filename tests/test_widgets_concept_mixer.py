@@ -23,7 +23,7 @@ def test_the_page_gets_codes_and_vectors():
     np.testing.assert_allclose(np.frombuffer(widget.vectors, np.float32).reshape(2, 9), torch.stack(list(INK.values())), atol=1e-6)
     assert widget.names == ["ink", "other"] and widget.amounts == [0.0, 0.0] and widget.start == 2
     torch.manual_seed(0)
-    model = VAE((64, 10, 3))
+    model = VAE.dense((64, 10, 3))
     network = Network.from_module(model)
     shared = ConceptMixer((model, network), DIGITS[:5], {"x": torch.ones(3)})
     assert shared.network is network and len(shared.codes) == 5 * 3 * 4

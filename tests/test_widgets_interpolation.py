@@ -18,7 +18,7 @@ PCA9 = PCA(9).fit(DIGITS)
 
 def nets():
     torch.manual_seed(0)
-    return {"autoencoder": Autoencoder((64, 20, 5), nn.Tanh), "VAE": VAE((64, 20, 4))}
+    return {"autoencoder": Autoencoder((64, 20, 5), nn.Tanh), "VAE": VAE.dense((64, 20, 4))}
 
 
 def test_the_page_gets_the_codes_one_net_after_the_other():

@@ -20,7 +20,7 @@ PCA2 = PCA(2).fit(DIGITS)
 
 def a_vae(n_code=2):
     torch.manual_seed(0)
-    return VAE((64, 20, n_code), nn.ReLU)
+    return VAE.dense((64, 20, n_code), nn.ReLU)
 
 
 def numbers(data, width):

@@ -70,7 +70,7 @@ def test_real_pictures_come_in_any_form(real):
 
 
 def test_other_generators_and_discriminators_will_do():
-    vae = VAE((64, 16, 2))
+    vae = VAE.dense((64, 16, 2))
     quiz = a_quiz(forgers={"VAE": vae}, discriminator=nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 1)), shape=(4, 16), real=REAL.reshape(30, 4, 16))
     z = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
     assert quiz.shape == [4, 16] and torch.allclose(quiz.networks[0].decode(z), vae.decode(z).detach(), atol=1e-6)

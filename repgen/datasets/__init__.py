@@ -7,8 +7,9 @@ import inspect
 import operator
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -21,12 +22,17 @@ from repgen.datasets.download import DataError, root
 __all__ = ["Data", "DataError", "Status", "check", "fetch", "load_data", "root", "status", "verify"]
 
 
-class Data(NamedTuple):
+@dataclass(frozen=True, repr=False, eq=False)
+class Data:
     """What `load_data` returns.
 
     `x`: images (N, C, H, W) or documents (N, words) in [0, 1], or points (N, d); float32, contiguous. `labels`: (N,)
     int64, or None. `name` and `origin` say what it is and where it came from; `stand_in` is True where other data had to
-    take the place of `name`. Of documents, `classes` are the names of the labels and `words` those of the columns of x.
+    take the place of `name`. `classes` are the names of the labels and, of documents, `words` those of the columns of x.
+
+    `len(data)` is N, and `data[rows]` the Data of these rows: a slice, a list of numbers, or a tensor of numbers or of N
+    truth values. It is not a tuple: iterate over `data.x`, or `zip(data.x, data.labels)`. Cannot be changed;
+    `dataclasses.replace(data, x=...)` makes another.
     """
 
     x: Tensor
@@ -37,6 +43,10 @@ class Data(NamedTuple):
     classes: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.labels is not None and len(self.labels) != len(self.x):
+            raise DataError(f"{self.name}: {len(self.x)} examples have {len(self.labels)} labels; one each is wanted")
+
     @property
     def flat(self) -> Tensor:
         """Every example as one row: (N, C, H, W) -> (N, C H W)."""
@@ -44,7 +54,25 @@ class Data(NamedTuple):
 
     def to(self, device: torch.device | str) -> "Data":
         """The same data on another device."""
-        return self._replace(x=self.x.to(device), labels=None if self.labels is None else self.labels.to(device))
+        return replace(self, x=self.x.to(device), labels=None if self.labels is None else self.labels.to(device))
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, rows: slice | list[int] | Tensor | np.ndarray) -> "Data":
+        if not isinstance(rows, slice | list | Tensor | np.ndarray) or getattr(rows, "ndim", 1) != 1:
+            found = f"shape {tuple(rows.shape)}" if isinstance(rows, Tensor | np.ndarray) else repr(rows)
+            raise TypeError(
+                f"data[rows] takes a slice, a list or a tensor of rows, and is the Data of these; got {found}. "
+                "One example is data.x[i] and data.labels[i]; data[[i]] is the Data of it alone"
+            )
+        rows = rows if isinstance(rows, slice) else torch.as_tensor(rows, device=self.x.device)
+        if not isinstance(rows, slice) and not len(rows):
+            rows = rows.long()  # an empty list has no type of its own
+        return replace(self, x=self.x[rows].contiguous(), labels=None if self.labels is None else self.labels[rows])
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError("a Data is not a tuple: take data.x and data.labels, or iterate over one of them")
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.x.shape))

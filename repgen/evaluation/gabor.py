@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from repgen.evaluation._inputs import as_real
+
 
 class GaborFit(NamedTuple):
     """What ``fit_gabors`` found, one number a picture, all (N,) but ``fitted``.
@@ -50,6 +52,7 @@ def fit_gabors(pictures: Tensor, steps: int = 150, lr: float = 0.05) -> GaborFit
     most 0.5, the highest that pixels can show. Deterministic. Raises ValueError for what is not
     a stack of square pictures, and for a picture without contrast.
     """
+    pictures = as_real(pictures, "pictures").detach()
     if pictures.ndim != 3 or pictures.shape[1] != pictures.shape[2] or pictures.shape[1] < 4 or len(pictures) == 0:
         raise ValueError(f"expected square pictures (N, H, H), H at least 4, got shape {tuple(pictures.shape)}")
     n, size, _ = pictures.shape

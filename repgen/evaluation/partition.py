@@ -7,7 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
-from repgen.rbm import RBM, flip
+from repgen._fast import bernoulli  # millions of draws
+from repgen.labelled_rbm import LabelledRBM
+from repgen.layers import pixels
+from repgen.rbm import RBM
 
 MOST = 25  # units of which every state can be counted
 
@@ -25,9 +28,12 @@ class LogPartition(NamedTuple):
 def exact_log_partition(rbm: RBM) -> float:
     """log Z of a machine with at most 25 units in its smaller Bernoulli layer: all states of it are summed over.
 
-    Raises ValueError where neither layer can be counted.
+    Of a LabelledRBM, whose class is one of K units and not any of 2^K states, the features are counted and each is
+    summed over the classes. Raises ValueError where neither layer can be counted.
     """
     sides = [(rbm.n_hidden, rbm.hidden, rbm.hidden_free_energy), (rbm.n_visible, rbm.visible, rbm.free_energy)]
+    if isinstance(rbm, LabelledRBM):
+        sides[1] = rbm.n_features, rbm.visible, rbm.feature_free_energy
     sides = [(n, free_energy) for n, units, free_energy in sides if units == "bernoulli" and n <= MOST]
     if not sides:
         raise ValueError(
@@ -53,8 +59,9 @@ def annealed_log_partition(
     other to the machine's own: p_t(v) is proportional to sum_h exp(-(1 - t) E_A(v) - t E(v, h)),
     E_A(v) = -v b_A. ``base``, the mean image (D,), gives b_A; without it all pixels are fair
     coins. t rises quickly where the distributions are alike and slowly at the end, as there.
-    Raises ValueError for Gaussian units and for counts below 1 and 2.
+    Raises ValueError for Gaussian units, for a LabelledRBM and for counts below 1 and 2.
     """
+    refuse_classes(rbm, "annealing")
     if (rbm.visible, rbm.hidden) != ("bernoulli", "bernoulli"):
         raise ValueError(f"annealing is for Bernoulli units, found visible {rbm.visible}, hidden {rbm.hidden}")
     if runs < 1 or steps < 2:
@@ -64,7 +71,7 @@ def annealed_log_partition(
         base = torch.full_like(b, 0.5)
     start = base.to(b).clamp(0.01, 0.99).logit()  # b_A
     path = temperatures(steps).tolist()
-    v = flip(start.sigmoid().expand(runs, -1), generator)
+    v = bernoulli(start.sigmoid().expand(runs, -1), generator)
     log_w = torch.zeros(runs, dtype=torch.float64, device=b.device)
     lean = start - b + W @ rbm.hidden_offset  # what a step of t takes from v: (D,)
     for last, t in zip(path, path[1:]):
@@ -72,9 +79,9 @@ def annealed_log_partition(
         # log p_t(v) is linear in t but for the sum over h: softplus(t total)
         grown = softplus(t * total) - softplus(last * total)
         log_w += grown.sum(1).double() - (t - last) * (v @ lean).double()
-        h = flip((t * total).sigmoid(), generator)
-        v = flip(torch.lerp(start, rbm.visible_input(h), t).sigmoid(), generator)
-    return _summed(log_w + _constant(rbm, start))
+        h = bernoulli((t * total).sigmoid(), generator)
+        v = bernoulli(torch.lerp(start, rbm.visible_input(h), t).sigmoid(), generator)
+    return average_weights(log_w + base_log_partition(rbm, start))
 
 
 @torch.no_grad()
@@ -82,11 +89,13 @@ def pseudo_log_likelihood(rbm: RBM, v: Tensor, n_pixels: int | None = None, gene
     """sum_i log p(v_i | all other pixels), (N,), in nats, of binary images v (N, D) (Besag 1975).
 
     With ``n_pixels``, over so many pixels drawn at random, the same for all images, and scaled to D.
-    It needs no Z, and is not a likelihood. Raises ValueError where v is not 0 and 1 or the machine's
-    visible units are not Bernoulli.
+    It needs no Z, and is not a likelihood. Raises ValueError where v is not 0 and 1, the machine's
+    visible units are not Bernoulli, or it is a LabelledRBM.
     """
+    refuse_classes(rbm, "the pseudo-likelihood")
+    v = pixels(torch.as_tensor(v), rbm.n_visible).to(rbm.weight.dtype)
     if rbm.visible != "bernoulli" or not ((v == 0) | (v == 1)).all():
-        raise ValueError("the pseudo-likelihood is of visible units that are 0 or 1; draw grey pixels with repgen.rbm.flip first")
+        raise ValueError("the pseudo-likelihood is of visible units that are 0 or 1; draw grey pixels with torch.bernoulli first")
     n = rbm.n_visible if n_pixels is None else n_pixels
     if not 1 <= n <= rbm.n_visible:
         raise ValueError(f"n_pixels is between 1 and {rbm.n_visible}, got {n_pixels}")
@@ -108,13 +117,23 @@ def temperatures(steps: int) -> Tensor:
     return torch.cat([*ends, torch.linspace(0.9, 1, rest)]) if rest > 1 else torch.linspace(0, 1, steps)
 
 
-def _constant(rbm: RBM, start: Tensor) -> float:
+def refuse_classes(rbm: RBM, what: str) -> None:
+    """ValueError for a LabelledRBM: of its class units exactly one is on, so that none can be drawn for itself."""
+    if isinstance(rbm, LabelledRBM):
+        raise ValueError(
+            f"{what} takes visible units one by one, but of a LabelledRBM's classes exactly one is on; "
+            "exact_log_partition counts its states, and log_p_label is exact for any size"
+        )
+
+
+def base_log_partition(rbm: RBM, start: Tensor) -> float:
     """log Z of the first distribution, and what the offset adds to every energy: l ((v - m) W) = l (v W) - l (m W)."""
     first = softplus(start.double()).sum() + rbm.n_hidden * math.log(2)
     return (first + (rbm.hidden_offset @ (rbm.visible_offset @ rbm.weight)).double()).item()
 
 
-def _summed(log_w: Tensor) -> LogPartition:
+def average_weights(log_w: Tensor) -> LogPartition:
+    """log of the mean weight of log weights (M,), and three standard errors of the mean either way."""
     most = log_w.max()
     weights = (log_w - most).exp()
     mean, error = weights.mean(), weights.std() / math.sqrt(len(weights)) if len(weights) > 1 else torch.tensor(math.inf)

@@ -6,20 +6,25 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from repgen.evaluation._inputs import as_pair, check_finite
+
 
 def log_density(x: Tensor, samples: Tensor, sigma: float | Tensor, chunk: int = 1000) -> Tensor:
     """log 1/M sum_m N(x; s_m, sigma^2 I) in nats, for each x (N, D) under M samples s (M, D) (Parzen 1962).
 
     ``sigma`` is a number, for (N,), or several (S,), for (S, N): distances are then computed once.
     Sums are in float64, over ``chunk`` rows of x at a time, so memory stays at chunk x M numbers.
-    Raises ValueError for shapes that do not match, no samples, and sigmas that are not above 0.
+    Raises ValueError for shapes that do not match, no samples, sigmas that are not above 0, and numbers that are not
+    finite. scikit-learn's ``KernelDensity`` gives the same for one sigma at a time.
     """
+    x, samples = as_pair(x, samples)
     if x.ndim != 2 or samples.ndim != 2 or x.shape[1] != samples.shape[1]:
         raise ValueError(f"x is (N, D) and samples (M, D), with one D; got {tuple(x.shape)} and {tuple(samples.shape)}")
-    if not len(samples):
-        raise ValueError("there are no samples to put windows around")
+    if not samples.numel():
+        raise ValueError(f"there are no samples to put windows around: their shape is {tuple(samples.shape)}")
+    check_finite(x, "x"), check_finite(samples, "the samples")
     widths = torch.as_tensor(sigma, dtype=torch.float64, device=x.device)
-    if widths.ndim > 1 or not (widths > 0).all():
+    if widths.ndim > 1 or not ((widths > 0) & widths.isfinite()).all():
         raise ValueError(f"sigma is a number above 0, or several; got {sigma}")
     each = widths.view(-1, 1, 1)
     constant = math.log(len(samples)) + x.shape[1] * (each.log() + math.log(2 * math.pi) / 2)  # (S, 1, 1)
@@ -50,7 +55,8 @@ def select_bandwidth(x: Tensor, samples: Tensor, sigmas: Tensor | None = None) -
     So Goodfellow et al. (2014) did it, with 1,000 held-out images and 10,000 samples. Raises what ``log_density`` raises,
     and ValueError for no examples.
     """
-    if not len(x):
+    x, samples = as_pair(x, samples)
+    if not x.numel():
         raise ValueError("there are no held-out examples to choose the width by")
     sigmas = torch.logspace(-1, 0, 10, dtype=torch.float64) if sigmas is None else sigmas
     means = log_density(x, samples, sigmas).mean(1)

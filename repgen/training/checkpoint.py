@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and read only if they are whole and ours."""
 
+import functools
 import hashlib
 import os
 import zipfile
@@ -8,12 +9,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from repgen.training import distributed
 from repgen.training.players import Stepper
 
-FORMAT = "repgen checkpoint 1"
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks: two runs on one file are not noticed there
+    fcntl = None  # type: ignore[assignment] # a module elsewhere
+
+FORMAT = "repgen checkpoint 2"
 
 
 class CheckpointError(Exception):
@@ -38,34 +44,55 @@ def write_whole(path: Path, save: Callable[[BinaryIO], object]) -> None:
 
 
 class Checkpoint:
-    """The file of one training run; ``run`` is what must be equal for it to be the same run."""
+    """The file of one training run, held by it alone; without a path, nothing at all.
 
-    def __init__(self, path: Path, run: dict):
+    ``run`` is what must be equal for a resumed run to be the same run (see ``fingerprint``).
+    """
+
+    def __init__(self, path: str | Path | None, model: nn.Module, steppers: Sequence[Stepper], run: Callable[[], dict]):
+        self.path = None if path is None else Path(path).expanduser().resolve()
+        self.model, self.steppers, self.run = model, steppers, {} if path is None else run()
+
+    def __enter__(self) -> "Checkpoint":
         """Raises CheckpointError now if nothing could be written there after hours of training."""
-        self.path, self.run = path, run
-        distributed.on_main_process(self._probe)
+        self.before = attributes(self.model)
+        if self.path is not None:
+            distributed.on_main_process(self._claim_path)
+        return self
 
-    def _probe(self) -> None:
-        part = self.path.with_name(self.path.name + ".part")
+    def _claim_path(self) -> None:
+        name = self.path.with_name(self.path.name + ".lock")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if self.path.is_dir():
                 raise IsADirectoryError("it is a folder")
-            part.write_bytes(b"can this be written?")
-            part.unlink()
+            self.lock = open(name, "wb")
+            if fcntl:
+                fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CheckpointError(f"checkpoint {self.path} is being written by another run; name another file") from error
         except OSError as error:
             raise CheckpointError(
                 f"checkpoint {self.path} cannot be written: {error}. Nothing was trained; name a "
                 "file in a folder that you may write to"
             ) from error
 
-    def save(self, model: nn.Module, steppers: Sequence[Stepper], history: dict, best: dict | None) -> None:
+    def __exit__(self, *_) -> None:
+        if lock := getattr(self, "lock", None):
+            Path(lock.name).unlink(missing_ok=True)
+            lock.close()
+
+    def save(self, history: dict, best: dict | None) -> None:
         """Writes everything a run needs to go on; the old checkpoint stays if this fails."""
+        if self.path is None:
+            return
+        now = attributes(self.model)
+        constant = {name: value for name, value in self.before.items() if now.get(name) == value}
         state = {
             "format": FORMAT,
-            "run": self.run,
-            "model": model.state_dict(),
-            "optimizers": [stepper.optimizer.state_dict() for stepper in steppers],
+            "run": self.run | constant,  # not what the training changes, such as a count of calls
+            "model": self.model.state_dict(),
+            "optimizers": [stepper.optimizer.state_dict() for stepper in self.steppers],
             "history": history,
             "best": best,
         }
@@ -81,16 +108,18 @@ class Checkpoint:
                 "it has learned. Make room and call fit again"
             ) from error
 
-    def load(self, model: nn.Module, steppers: Sequence[Stepper]) -> tuple[dict, dict] | None:
+    def load(self, resume: bool) -> tuple[dict, dict | None] | None:
         """Puts model and optimisers where the file has them; returns its history and best weights.
 
-        None where there is no file.
+        None where there is no file, or none that should be used.
         """
+        if self.path is None or not resume:
+            return None
         state = distributed.on_main_process(lambda: self._read() if self.path.exists() else None)
         if state is None:
             return None
-        model.load_state_dict(state["model"])
-        for stepper, saved in zip(steppers, state["optimizers"], strict=True):
+        self.model.load_state_dict(state["model"])
+        for stepper, saved in zip(self.steppers, state["optimizers"], strict=True):
             stepper.optimizer.load_state_dict(saved)
         return state["history"], state["best"]
 
@@ -101,14 +130,17 @@ class Checkpoint:
                 if bad := archive.testzip():
                     raise zipfile.BadZipFile(f"entry {bad} does not match its checksum")
             state = torch.load(self.path, map_location="cpu", weights_only=True)
+        except PermissionError as error:
+            raise CheckpointError(f"checkpoint {self.path} may not be read: {error}. Nothing was changed") from error
         except Exception as error:  # a damaged pickle may raise anything
             raise CheckpointError(
                 f"checkpoint {self.path} is cut short or damaged ({type(error).__name__}: {error}). "
                 f"Delete it, or {again}"
             ) from error
         if not isinstance(state, dict) or state.get("format") != FORMAT:
-            raise CheckpointError(f"{self.path} is no checkpoint of fit's ('{FORMAT}'). Name another file")
-        if lines := _differences(state["run"], self.run):
+            raise CheckpointError(f"{self.path} is no checkpoint of fit's ('{FORMAT}'). Name another file, or {again}")
+        here = self.run | {name: value for name, value in self.before.items() if name in state["run"]}
+        if lines := _differences(state["run"], here):
             shown = "\n  ".join(lines[:6] + ([f"and {len(lines) - 6} more"] if len(lines) > 6 else []))
             raise CheckpointError(
                 f"checkpoint {self.path} belongs to another run:\n  {shown}\nUse the settings it was "
@@ -122,16 +154,44 @@ def _differences(there: dict, here: dict) -> list[str]:
     return [f"{key}: {old} in the file, {new} now" for key, old, new in pairs if old != new]
 
 
-def fingerprint(model: nn.Module, steppers: Sequence[Stepper], data: dict, **settings) -> dict:
-    """What must be equal for a resumed run to be the same run, in words that an error can show."""
+def fingerprint(model: nn.Module, steppers: Sequence[Stepper], data: dict[str, Sequence[Tensor]], **settings) -> dict:
+    """What must be equal for a resumed run to be the same run, in words that an error can show.
+
+    Beside it stand the model's own ``attributes``. Every number of the data counts.
+    """
     run = {f"weights {name}": str(tuple(value.shape)) for name, value in model.state_dict().items()}
+    run |= {"model": type(model).__name__, "layers": hashlib.sha256(repr(model).encode()).hexdigest()[:12]}
+    names = {p: name for name, p in model.named_parameters()}
     for stepper in steppers:
         ignored = ("fused", "foreach", "capturable")  # how fast, not what
         options = {k: v for k, v in stepper.optimizer.defaults.items() if k not in ignored}
         run[f"optimizer of {stepper.name}"] = f"{type(stepper.optimizer).__name__} {options}, lr {stepper.base_lrs}"
-        run[f"steps of {stepper.name}"] = stepper.player.steps
+        run[f"steps of {stepper.name}"] = int(stepper.player.steps)
+        run[f"trained by {stepper.name}"] = ", ".join(names.get(p, "?") for p in stepper.parameters)
     for name, tensors in data.items():
         for i, t in enumerate(tensors):
-            some = t[[0, len(t) // 2, -1]].cpu().contiguous().numpy().tobytes()
-            run[f"{name} {i}"] = f"{t.dtype} {tuple(t.shape)} {hashlib.sha256(some).hexdigest()[:12]}"
+            numbers = t.detach().cpu().contiguous().view(torch.uint8).numpy() if t.ndim else t
+            run[f"{name} {i}"] = f"{t.dtype} {tuple(t.shape)} {hashlib.sha256(numbers).hexdigest()[:12]}"
     return run | settings
+
+
+def attributes(model: nn.Module) -> dict[str, str]:
+    """The plain settings that a model and its parts hold: numbers, words, functions, by name."""
+    found = {}
+    for place, module in model.named_modules():
+        for name, value in vars(module).items():
+            if name[0] != "_" and name != "training" and (said := _describe(value)) is not None:
+                found[f"{place}.{name}".lstrip(".")] = said
+    return found
+
+
+def _describe(value) -> str | None:
+    if isinstance(value, bool | int | float | str) or value is None:
+        return repr(value)
+    if isinstance(value, tuple | list):
+        parts = [_describe(part) for part in value]
+        return None if None in parts else f"({', '.join(map(str, parts))})"
+    if isinstance(value, functools.partial):
+        return f"{_describe(value.func)} {value.args} {value.keywords}"
+    name = getattr(value, "__qualname__", "<")  # a function's; of one made on the spot it says nothing
+    return None if "<" in name else name

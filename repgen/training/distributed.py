@@ -37,14 +37,24 @@ def init_distributed(device: str | None = None) -> torch.device:
 
 
 def shutdown() -> None:
-    """Leaves the group that ``start`` joined."""
+    """Leaves the group that ``init_distributed`` joined."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
 def rank_and_world_size() -> tuple[int, int]:
-    """This process's number and how many there are; (0, 1) when alone."""
-    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    """This process's number and how many there are; (0, 1) when alone.
+
+    Raises RuntimeError where torchrun started several and they have not joined: each would train a copy of its own.
+    """
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and "LOCAL_RANK" in os.environ:
+        raise RuntimeError(
+            "torchrun started several processes that do not know of each other; first of all call "
+            "device = repgen.training.distributed.init_distributed(), and put the model on that device"
+        )
+    return 0, 1
 
 
 def shard(rows: Tensor, rank: int, world: int) -> tuple[Tensor, float]:

@@ -1,7 +1,6 @@
 """The losses of an epoch on record, and the error at the first that is not finite."""
 
 import math
-import time
 from collections.abc import Callable, Sequence
 
 import torch
@@ -21,7 +20,7 @@ class TrainingDiverged(ArithmeticError):
         super().__init__(
             f"{what} in epoch {epoch}, step {step} (player {player!r}, learning rate {lr:.3g}); {before}. "
             f"The model is back at its weights from the start of epoch {epoch}. Try a smaller "
-            f"learning rate (lr={lr / 10:.1g}) or schedule=warmup_cosine(), or look in the loss for "
+            f"learning rate (lr={lr / 10:.1g}), grad_clip=1.0 or schedule=warmup_cosine(), or look in the loss for "
             "log(0), sqrt(0), a division by 0 or exp of a large number"
         )
 
@@ -40,18 +39,16 @@ class LossMeter:
         self.sums: dict[str, float] = {}
         self.examples: dict[str, int] = {}
         self.last: dict[str, float] = {}  # finite loss of each player
-        self.stop, self.shown = False, 0.0
+        self.stop = False
 
     def add(self, stepper: Stepper, step: int, losses: Sequence[Tensor], weight: float, examples: int, asked: bool):
         """Records a step's losses; raises TrainingDiverged at most ``every`` steps after a NaN."""
         if self.every == 1:  # numbers at hand, on a CPU: nothing to gather
             self.stop = asked
             self._enter(stepper, step, examples, stepper.lr, [loss.item() for loss in losses])
-            self._report(step + 1)
+            self.show(step + 1, self)
             return
-        values = torch.stack([loss.detach() for loss in losses])  # (fields,)
-        if self.world > 1:
-            values = values * (weight / self.world)
+        values = torch.stack([loss.detach().to(losses[-1].dtype) for loss in losses]) * (weight / self.world)  # (fields,)
         self.pending.append((stepper, step, examples, stepper.lr, values))
         if len(self.pending) >= self.every:
             self.read(asked)
@@ -60,40 +57,32 @@ class LossMeter:
         """Moves what is pending from the device to the sums; ``asked``: was there a Ctrl-C."""
         if not self.pending:
             return
-        block = torch.cat([values for *_, values in self.pending])
-        if self.world > 1:
-            block = distributed.all_reduce(torch.cat([block, block.new_tensor([float(asked)])]))
-        numbers = block.tolist()  # the one sync
-        self.stop = asked if self.world == 1 else numbers[-1] > 0
-        at = 0
+        block = torch.cat([*(values for *_, values in self.pending), torch.tensor([float(asked)]).to(self.pending[0][-1])])
+        numbers = distributed.all_reduce(block).tolist()  # the one sync
+        self.stop = numbers[-1] > 0
         for stepper, step, examples, lr, values in self.pending:
-            mine, at = numbers[at : at + len(values)], at + len(values)
+            mine, numbers = numbers[: len(values)], numbers[len(values) :]
             self._enter(stepper, step, examples, lr, mine)
         self.pending.clear()
-        self._report(step + 1)
+        self.show(step + 1, self)
 
     def _enter(self, stepper: Stepper, step: int, examples: int, lr: float, values: list[float]) -> None:
         if not math.isfinite(values[0]):
             what = f"the loss became {values[0]}"
             raise TrainingDiverged(what, stepper.name, self.epoch, step + 1, lr, self.last.get(stepper.name))
         self.last[stepper.name] = values[0]
-        for field, value in zip(stepper.fields, values):
+        for field, value in zip(stepper.recorded, values, strict=True):
             self.sums[field] = self.sums.get(field, 0.0) + value * examples
             self.examples[field] = self.examples.get(field, 0) + examples
 
-    def _report(self, steps: int) -> None:
-        if (now := time.perf_counter()) - self.shown > 0.2:
-            self.shown = now
-            self.show(steps, self.text())
-
-    def text(self) -> str:
+    def __str__(self) -> str:
         first = [stepper.fields[0] for stepper in self.steppers if stepper.fields]
         return ", ".join(f"{field} {self.mean(field):.5g}" for field in first)
 
     def mean(self, field: str) -> float:
         return self.sums.get(field, math.nan) / self.examples.get(field, 1)
 
-    def close(self, step: int, asked: bool) -> dict[str, float]:
+    def close(self, steps: int, asked: bool) -> dict[str, float]:
         """Reads the rest, looks at the weights, which the last step may have spoilt.
 
         Returns each field's mean over the examples of the epoch; NaN if its player made no step.
@@ -102,6 +91,5 @@ class LossMeter:
         for stepper in self.steppers:
             if not torch.stack([p.isfinite().all() for p in stepper.parameters]).all():
                 what, last = "a weight became NaN or infinite", self.last.get(stepper.name)
-                raise TrainingDiverged(what, stepper.name, self.epoch, step, stepper.lr, last)
-        self.show(step, self.text())
-        return {field: self.mean(field) for stepper in self.steppers for field in stepper.fields}
+                raise TrainingDiverged(what, stepper.name, self.epoch, steps, stepper.lr, last)
+        return {field: self.mean(field) for stepper in self.steppers for field in stepper.recorded}

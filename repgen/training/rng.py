@@ -1,12 +1,9 @@
-"""What training borrows and gives back: torch's randomness, the modules' modes, Ctrl-C.
+"""Randomness of a run, a function of its seed and the epoch; and all that a run changes, given back.
 
-All randomness of a run is a function of its seed and the epoch, so a run that was killed and
-resumed at the start of an epoch draws what it would have drawn.
+A run that was killed and resumed at the start of an epoch draws what it would have drawn.
 """
 
-import signal
-import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,7 +11,7 @@ import torch
 from torch import nn
 
 
-def seeded(generator: torch.Generator, *key: int) -> torch.Generator:
+def seed_generator(generator: torch.Generator, *key: int) -> torch.Generator:
     """Seeds a generator from several integers, such as (seed, epoch, process)."""
     return generator.manual_seed(_mix(key))
 
@@ -27,7 +24,7 @@ def seed_torch(device: torch.device, *key: int) -> None:
 
 
 def _mix(key: tuple[int, ...]) -> int:
-    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0]) >> 1
 
 
 def _index(device: torch.device) -> int:
@@ -35,7 +32,7 @@ def _index(device: torch.device) -> int:
 
 
 @contextmanager
-def preserve_state(model: nn.Module, parameters: Iterable[nn.Parameter], device: torch.device):
+def preserve_state(model: nn.Module, parameters: Iterable[nn.Parameter], device: torch.device) -> Iterator[None]:
     """At the end torch's generators, train/eval modes and frozen parameters are as they were."""
     modes = {module: module.training for module in model.modules()}
     frozen = {p: p.requires_grad for p in parameters}
@@ -48,22 +45,3 @@ def preserve_state(model: nn.Module, parameters: Iterable[nn.Parameter], device:
         for p, requires_grad in frozen.items():
             p.requires_grad_(requires_grad)
             p.grad = None
-
-
-class Interrupt:
-    """Makes the first Ctrl-C a question, ``asked``; a second one breaks at once."""
-
-    def __enter__(self) -> "Interrupt":
-        self.asked, self.before = False, None
-        ours = threading.current_thread() is threading.main_thread()
-        if ours and callable(signal.getsignal(signal.SIGINT)):  # neither ignored nor foreign
-            self.before = signal.signal(signal.SIGINT, self._ask)
-        return self
-
-    def _ask(self, *_) -> None:
-        self.asked = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def __exit__(self, *_) -> None:
-        if self.before is not None:
-            signal.signal(signal.SIGINT, self.before)

@@ -7,6 +7,7 @@ from ipywidgets import widget_serialization
 from torch import nn
 from torch.nn.functional import one_hot
 
+from repgen.rbm import as_linear
 from repgen.widgets.base import HERE, Widget, image_shape, label_texts, script
 from repgen.widgets.network import Network
 
@@ -15,13 +16,13 @@ SHOWN = (10, 100, 500)  # steps of the still picture
 
 def top_pair(rbm, dtype="float16"):
     """The Network of a LabelledRBM: `encode` is p(h = 1|v), `decode` what its visible units sum, before sigmoid and softmax."""
-    up, down = rbm.as_linear()
+    up, down = as_linear(rbm)
     return Network.from_autoencoder(nn.Sequential(nn.Sequential(up, nn.Sigmoid()), nn.Sequential(down)), dtype)
 
 
 def way_down(rbms, dtype="float16"):
     """The Network from the top pair's features to the pixels' means, through RBMs given from the pixels up."""
-    return Network.from_module(nn.Sequential(*(part for rbm in reversed(rbms) for part in (rbm.as_linear()[1], nn.Sigmoid()))), dtype)
+    return Network.from_module(nn.Sequential(*(part for rbm in reversed(rbms) for part in (as_linear(rbm)[1], nn.Sigmoid()))), dtype)
 
 
 class AskForADigit(Widget):

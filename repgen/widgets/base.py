@@ -43,7 +43,9 @@ class Widget(anywidget.AnyWidget):
         return axes
 
     def _repr_mimebundle_(self, **kwargs):
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+        bundle = super()._repr_mimebundle_(**kwargs)
+        assert bundle is not None  # it is None for a widget without a view, and these have one
+        data, metadata = bundle
         figure = Figure(figsize=(7, self.still_height), dpi=110, layout="constrained", facecolor="white")
         self.still(figure)
         drawn = io.BytesIO()

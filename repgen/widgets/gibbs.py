@@ -6,6 +6,7 @@ import traitlets as t
 from ipywidgets import widget_serialization
 from torch import nn
 
+from repgen.rbm import as_linear
 from repgen.widgets.base import HERE, Widget, image_bytes, label_texts, script, shared_image_shape
 from repgen.widgets.network import Network
 
@@ -25,7 +26,7 @@ def conditionals(rbm, dtype="float16"):
         raise TypeError(f"a {type(rbm).__name__} has no hidden_given_visible and visible_given_hidden: expected an RBM")
     if {rbm.visible, rbm.hidden} != {"bernoulli"}:
         raise ValueError(f"the page draws units that are 0 or 1; this machine has {rbm.visible} and {rbm.hidden} ones")
-    up, down = rbm.as_linear()
+    up, down = as_linear(rbm)
     return Network.from_autoencoder(nn.Sequential(nn.Sequential(up, nn.Sigmoid()), nn.Sequential(down, nn.Sigmoid())), dtype)
 
 
@@ -111,8 +112,8 @@ class Gibbs(Widget):
         units = np.full(across * int(np.ceil(h.numel() / across)), np.nan)
         units[: h.numel()] = h[0]
         for ax, (name, x) in zip(figure.subplots(1, len(pictures) + 1), [*pictures.items(), ("hidden units", units)]):
-            x = np.asarray(x).reshape(-1, across) if name == "hidden units" else x.numpy().reshape(height, width)
-            ax.imshow(x, cmap="Blues" if name == "hidden units" else "gray", vmin=0, vmax=1)
+            picture = np.asarray(x).reshape((-1, across) if name == "hidden units" else (height, width))
+            ax.imshow(picture, cmap="Blues" if name == "hidden units" else "gray", vmin=0, vmax=1)
             if name != "hidden units" and held.any():
                 ax.contour(held.reshape(height, width), levels=[0.5], colors="#e69f00", linewidths=1.2)
             ax.set(xticks=[], yticks=[])

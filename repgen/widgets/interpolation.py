@@ -63,8 +63,9 @@ class Interpolation(Widget):
         at = torch.linspace(0, 1, STEPS)
         a, b = self._pictures[self.pair]
         rows = {
-            f"{name}, {way}": [a, *network.decode(path(*torch.from_numpy(z[self.pair]), at)).clamp(0, 1).numpy(), b]
+            f"{name}, {way}": [a, *network.decode(path(start, end, at)).clamp(0, 1).numpy(), b]
             for name, network, z in zip(self.names, self.networks, self._codes)
+            for start, end in [torch.from_numpy(z[self.pair])]
             for way, path in (("straight", lerp), ("spherical", slerp))
         }
         self._show_rows(figure, rows, fontsize=8)

@@ -89,10 +89,12 @@ class LatentMap(Widget):
 
     def _places(self, ends, n):
         """n places from one end of an axis to the other, as the map spaces them."""
+        low, high = ends
         if not self.prior:
-            return torch.linspace(*ends, n)
+            return torch.linspace(low, high, n)
         normal = torch.distributions.Normal(0.0, 1.0)
-        return normal.icdf(torch.linspace(*normal.cdf(torch.as_tensor(ends)), 2 * n + 1)[1::2])
+        low, high = normal.cdf(torch.as_tensor(ends))
+        return normal.icdf(torch.linspace(low, high, 2 * n + 1)[1::2])
 
     def still(self, figure):
         left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])

@@ -99,8 +99,8 @@ class LatentPlane(Widget):
         ax = right.subplots()
         ax.imshow(sheet.clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, extent=(x0, x1, y0, y1), aspect="auto")
         ax.plot([0, 1, 0, 0], [0, 0, 1, 0], color=INK, linewidth=1.2)
-        for at, letter in zip(((0, 0), (1, 0), (0, 1)), "ABC"):
-            _letter(ax, *(v + (0.07 if v else -0.07) for v in at), letter)
+        for (u, v), letter in zip(((0, 0), (1, 0), (0, 1)), "ABC"):
+            _letter(ax, u + (0.07 if u else -0.07), v + (0.07 if v else -0.07), letter)
         ax.set(xlabel="towards B", ylabel="towards C", box_aspect=1, xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
         ax.set_title("the shell" if self.shell else "the plane", fontsize=9)
         ax.tick_params(labelsize=8)

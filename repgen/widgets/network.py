@@ -68,7 +68,7 @@ class Network(anywidget.AnyWidget):
     """
 
     _esm = "export default {};"
-    _view_name = t.Unicode(None, allow_none=True).tag(sync=True)
+    _view_name = t.Unicode(None, allow_none=True).tag(sync=True)  # type: ignore[assignment]  # None: it is not shown
     # {"n_in", "n_out", "dtype", "layers": [{"type", ...}]}; of an autoencoder also "n_code", and
     # "n_encoder": so many of the layers, the first, are the encoder
     spec = t.Dict().tag(sync=True)
@@ -259,9 +259,9 @@ def _encoder_and_decoder(model):
         linear.bias.data = -(weight.double() @ decoder[0].bias.detach().double()).to(weight)
         return [linear], decoder
     if hasattr(model, "encoder") and hasattr(model, "decoder"):
-        halves = model.encoder, model.decoder
+        halves = (model.encoder, model.decoder)
     elif isinstance(model, nn.Sequential) and len(model) == 2:
-        halves = model
+        halves = (model[0], model[1])
     else:
         raise TypeError(
             f"a {type(model).__name__} is no autoencoder that the page can compute: it knows a PCA, a model with "

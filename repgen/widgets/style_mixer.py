@@ -5,7 +5,7 @@ import torch
 import traitlets as t
 from ipywidgets import widget_serialization
 
-from repgen.stylegan import GAIN, SLOPE, StyleGenerator
+from repgen.stylegan import GAIN, SLOPE, StyledConv, StyleGenerator
 from repgen.widgets.base import HERE, Widget, array, script
 from repgen.widgets.network import Network
 
@@ -49,7 +49,9 @@ class StyleMixer(Widget):
         with torch.no_grad():
             self._styles = generator.styles(torch.from_numpy(latents).to(generator.start))  # (M, style_dim)
         layers = [
-            {"n_in": m.weight.shape[1], "n_out": m.weight.shape[0], "side": m.noise.shape[-1], "double": m.double} for m in generator.layers
+            {"n_in": m.weight.shape[1], "n_out": m.weight.shape[0], "side": m.noise.shape[-1], "double": m.upsample}
+            for m in generator.layers
+            if isinstance(m, StyledConv)
         ]
         spec = {"dtype": dtype, "style_dim": generator.style_dim, "slope": SLOPE, "gain": GAIN, "layers": layers}
         half = len(layers) // 2

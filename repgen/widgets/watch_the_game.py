@@ -3,7 +3,6 @@
 import copy
 import math
 from collections.abc import Sequence
-from numbers import Integral
 
 import numpy as np
 import torch
@@ -58,11 +57,12 @@ def record(gan: GAN, data, moments: int | Sequence[int] = 30, *, epochs: int = 1
         raise ValueError(f"a recorded training takes no {' and no '.join(sorted(refused))}")
     examples = getattr(data, "x", data)
     total = epochs * math.ceil(len(examples) / batch_size) // gan.steps
-    if isinstance(moments, Integral):
+    if isinstance(moments, (int, np.integer)):
         if not 2 <= moments <= total + 1:
             raise ValueError(f"moments: expected 2 to {total + 1} in a training of {total} steps of the generator, got {moments}")
-        moments = np.linspace(0, total, moments).round()
-    steps = [int(step) for step in moments]
+        steps = [int(step) for step in np.linspace(0, total, int(moments)).round()]
+    else:
+        steps = [int(step) for step in moments]
     if not steps or steps[0] < 0 or steps[-1] > total or any(a >= b for a, b in zip(steps, steps[1:])):
         raise ValueError(f"moments: expected steps that increase from 0 to {total} at most, got {steps}")
     recorded = _Recorded(gan, steps)

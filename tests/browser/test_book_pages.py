@@ -109,6 +109,18 @@ def test_the_theme_can_be_switched(opened):
     assert page.evaluate(look) != before
 
 
+def test_a_dark_page_is_printed_in_the_light(opened):
+    page, _ = opened("pages/run", color_scheme="dark")
+    look = "[document.documentElement.dataset.theme, getComputedStyle(document.body).color]"
+    theme, ink = page.evaluate(look)
+    page.emulate_media(media="print", color_scheme="dark")
+    page.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    assert page.evaluate(look)[1] != ink and axe(page, "color-contrast", leave_out=THEME) == []
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.wait_for_function(f"document.documentElement.dataset.theme === '{theme}'")
+    assert page.evaluate(look) == [theme, ink]
+
+
 def test_a_claim_can_be_followed_to_its_place(opened):
     page, seen = opened("pages/claims")
     links = page.locator("table.claims a[href*='#claim-']")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from repgen.conv_vae import ConvVAE
+from repgen.conv_vae import conv_vae
 from repgen.pca import PCA
 from repgen.widgets import Network
 
@@ -44,7 +44,7 @@ NETS = {
     "softplus": lambda: nn.Sequential(nn.Linear(3, 20), nn.Softplus(beta=2, threshold=3), nn.Linear(20, 4), nn.Softplus()),
     "deep": lambda: nn.Sequential(*(m for _ in range(5) for m in (nn.Linear(16, 16), nn.Tanh(), nn.Identity()))),
     "pca": pca,
-    "faces": lambda: louder(ConvVAE(64, (16, 24, 32, 64), 32, noise=0.1).decoder),
+    "faces": lambda: louder(conv_vae(64, (16, 24, 32, 64), 32, noise=0.1).decoder),
     "maps": lambda: nn.Sequential(
         nn.Unflatten(1, (2, 5, 6)), nn.Conv2d(2, 7, (3, 5), stride=(2, 1), padding=(1, 3)), nn.Tanh(),
         nn.ConvTranspose2d(7, 3, (3, 2), stride=(3, 2), padding=(1, 1), output_padding=(1, 0), bias=False), nn.ReLU(),

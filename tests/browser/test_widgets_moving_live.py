@@ -16,7 +16,7 @@ from repgen.widgets import ConceptMixer, Interpolation, Network
 DIGITS = torch.tensor(load_digits().data / 16, dtype=torch.float32)  # (1797, 64)
 NAMES = [f"digit {i}" for i in range(5)]
 PCA9 = PCA(9).fit(DIGITS)
-MODELS = {"autoencoder": Autoencoder((64, 20, 5), torch.nn.Tanh), "VAE": VAE((64, 20, 4))}
+MODELS = {"autoencoder": Autoencoder((64, 20, 5), torch.nn.Tanh), "VAE": VAE.dense((64, 20, 4))}
 for model in MODELS.values():
     lively(model, seed=1, factor=2).requires_grad_(False)
 SCORE = DIGITS.sum(1)

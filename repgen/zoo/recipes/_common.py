@@ -15,7 +15,7 @@ from repgen.datasets import Data, load_data, synthetic
 from repgen.evaluation.metrics import reconstruction_error
 from repgen.evaluation.partition import annealed_log_partition
 from repgen.pretraining import pretrain, unroll
-from repgen.rbm import RBM, flip
+from repgen.rbm import RBM
 from repgen.train import History, cosine, fit, warmup_cosine
 
 # --- data
@@ -249,7 +249,7 @@ def measure_rbm(model: RBM, digits: Data, unseen: Data) -> dict[str, float]:
     generator = torch.Generator(unseen.x.device).manual_seed(0)
     log_z = annealed_log_partition(rbm, digits.flat.double().mean(0), runs=100, steps=3000, generator=generator)
     with torch.no_grad():
-        cost = rbm.free_energy(flip(unseen.flat.double(), generator)).mean().item()
+        cost = rbm.free_energy(torch.bernoulli(unseen.flat.double(), generator=generator)).mean().item()
     return {"test -log p(v), nats": cost + log_z.estimate, "low": cost + log_z.low, "high": cost + log_z.high}
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from repgen.conv_vae import FaceFeatures
+from repgen.classifier import FaceFeatures
 from repgen.datasets import load_data
 from repgen.train import fit, warmup_cosine
 from repgen.zoo.recipes._common import augment

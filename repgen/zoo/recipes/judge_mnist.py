@@ -1,6 +1,7 @@
 """A convolutional classifier of digits, the judge of what generators make. A minute and a half."""
 
-from repgen.evaluation.generative import DigitClassifier, class_balance
+from repgen.classifier import ConvClassifier
+from repgen.evaluation.generative import class_balance
 from repgen.train import fit, warmup_cosine
 from repgen.zoo.recipes._common import make_loader
 
@@ -8,7 +9,7 @@ data = make_loader("mnist")
 
 
 def build():
-    return DigitClassifier()
+    return ConvClassifier()
 
 
 def train(model, digits, unseen, **options):

@@ -12,7 +12,7 @@ data = make_loader("mnist")
 
 
 def build():
-    model = VAE((784, 512, 2), nn.Tanh, binarize=True)
+    model = VAE.dense((784, 512, 2), nn.Tanh, binarize=True)
     # Two inputs are few: with the usual small weights the decoder begins, and stays, smooth over the whole map. Six
     # times as large, each unit has its step at a place of its own, and classes that touch can have a border.
     first = model.decoder[0]

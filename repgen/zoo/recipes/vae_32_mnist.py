@@ -11,7 +11,7 @@ data = make_loader("mnist")
 
 
 def build():
-    return VAE((784, 200, 200, 32), nn.Tanh, binarize=True)
+    return VAE.dense((784, 200, 200, 32), nn.Tanh, binarize=True)
 
 
 def train(model, digits, unseen, **options):

@@ -1,6 +1,6 @@
 """A convolutional VAE on 30 people's faces, 64 x 64, by the squared error of pixels (a Gaussian likelihood)."""
 
-from repgen.conv_vae import ConvVAE
+from repgen.conv_vae import conv_vae
 from repgen.losses import gaussian_kl
 from repgen.train import fit, warmup_cosine
 from repgen.zoo.recipes._common import augment, make_loader, measure_both_errors
@@ -9,7 +9,7 @@ data = make_loader("faces", size=64)
 
 
 def build():
-    return ConvVAE(size=64, channels=(8, 16, 32, 64), latent_dim=32, noise=0.1)
+    return conv_vae(size=64, channels=(8, 16, 32, 64), latent_dim=32, noise=0.1)
 
 
 def train(model, faces, unseen, **options):

@@ -10,7 +10,7 @@ data, measure = make_loader("faces"), measure_both_errors
 
 
 def build():
-    return VAE((1024, 200, 32), nn.Tanh, likelihood="gaussian", noise=0.08)
+    return VAE.dense((1024, 200, 32), nn.Tanh, likelihood="gaussian", noise=0.08)
 
 
 def train(model, faces, unseen, **options):

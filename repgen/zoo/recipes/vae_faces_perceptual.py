@@ -1,7 +1,7 @@
 """The convolutional VAE of vae-faces, trained on to be right in the eyes of face-features instead of pixel by pixel."""
 
 from repgen import zoo
-from repgen.conv_vae import PerceptualVAE
+from repgen.conv_vae import PerceptualVAE, conv_decoder, conv_encoder
 from repgen.losses import squared_error
 from repgen.train import fit, warmup_cosine
 from repgen.zoo.recipes import vae_faces
@@ -11,7 +11,8 @@ data, measure = vae_faces.data, vae_faces.measure
 
 
 def build():
-    return PerceptualVAE(size=64, channels=(8, 16, 32, 64), latent_dim=32, distance=squared_error)
+    nets = conv_encoder(64, (8, 16, 32, 64), 2 * 32), conv_decoder(64, (8, 16, 32, 64), 32)
+    return PerceptualVAE(*nets, 32, n_visible=64 * 64, distance=squared_error)
 
 
 def ruler(faces):

@@ -4,7 +4,6 @@ import torch
 from torch import nn
 
 from repgen.losses import gaussian_kl, gaussian_nll
-from repgen.rbm import flip_by_torch as flip  # the draws by which this model was trained and measured
 from repgen.train import fit, warmup_cosine
 from repgen.vae import ELBO, VAE, Posterior
 from repgen.zoo.recipes._common import make_loader
@@ -26,7 +25,7 @@ class PatientVAE(VAE):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def sample_input(self, x, generator=None):
-        return flip(x, generator)
+        return torch.bernoulli(x, generator=generator)
 
     def loss(self, x, generator=None):
         x = self.sample_input(x.flatten(1), generator)
@@ -44,7 +43,7 @@ class PatientVAE(VAE):
 
 
 def build():
-    model = PatientVAE((784, 200, 200, 50), nn.Tanh, binarize=True)
+    model = PatientVAE.dense((784, 200, 200, 50), nn.Tanh, binarize=True)
     for layer in model.modules():  # weights of Glorot & Bengio's size, as Burda et al. begin
         if isinstance(layer, nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
