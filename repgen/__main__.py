@@ -32,7 +32,7 @@ The data are under REPGEN_DATA, or else in your cache folder. TQDM_DISABLE=1 hid
 
 def parser() -> argparse.ArgumentParser:
     raw = {"formatter_class": argparse.RawDescriptionHelpFormatter}
-    program = "repgen" if Path(sys.argv[0]).stem == "repgen" else "python -m repgen"  # the console script, or the module
+    program = "repgen" if Path(sys.argv[0]).stem == "repgen" else "python -m repgen"  # a script, or the module
     main = argparse.ArgumentParser(prog=program, description=ABOUT, epilog=EXAMPLES, **raw)
     commands = main.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 

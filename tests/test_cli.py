@@ -165,7 +165,8 @@ def test_ctrl_c_says_what_is_saved(tmp_path, capsys, monkeypatch):
     command = ["train", "dbn-mnist", "--out", str(tmp_path)]
     assert main(command) == 130
     assert capsys.readouterr().err == (
-        "\nrepgen: stopped at epoch 1, step 3 of 8; nothing is saved: with --checkpoint FILE the same command would go on\n"
+        "\nrepgen: stopped at epoch 1, step 3 of 8; "
+        "nothing is saved: with --checkpoint FILE the same command would go on\n"
     )
     command += ["--checkpoint", str(tmp_path / "run.pt")]
     assert main(command) == 130

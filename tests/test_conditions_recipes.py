@@ -1,11 +1,10 @@
-"""The recipes of the games under conditions: what is given, what is asked, and that the compared nets are of one size."""
+"""The recipes of the games under conditions: what is given, what is asked, and that compared nets are of one size."""
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from repgen.image_to_image import PatchDiscriminator
-from repgen.zoo.recipes import _common, cgan_mnist, enlarge_mnist, halves_mnist
+from repgen.zoo.recipes import cgan_mnist, enlarge_mnist, halves_mnist
 
 
 def size(net):
@@ -37,21 +36,25 @@ def test_told_and_untold_differ_by_a_column_for_each_label():
 
 def test_by_distance_alone():
     torch.manual_seed(0)
-    net = halves_mnist.build()["distance"].eval()
+    halves, enlarge = halves_mnist.build(), enlarge_mnist.build()
     x = torch.rand(4, 1, 28, 28)
-    c = halves_mnist.mask_lower_half(x)
-    z = torch.randn(4, 8, generator=torch.Generator().manual_seed(1))
-    by_hand = F.l1_loss(net(z, c), x)
-    torch.testing.assert_close(_common.ByDistance(net).loss(x, c, torch.Generator().manual_seed(1)), by_hand)
+    for game, net, c in (
+        (halves_mnist.build_game(halves, "distance"), halves["distance"], halves_mnist.mask_lower_half(x)),
+        (enlarge_mnist.build_game(enlarge, "distance"), enlarge["distance"], enlarge_mnist.downscale(x)),
+    ):
+        game.eval()
+        z = torch.randn(4, 8, generator=torch.Generator().manual_seed(1))
+        loss = game.generator_loss(x, c, generator=torch.Generator().manual_seed(1))
+        torch.testing.assert_close(loss, F.l1_loss(net(z, c), x))
 
 
 def test_who_plays_whom():
     model = halves_mnist.build()
-    assert isinstance(halves_mnist.build_game(model, "distance"), _common.ByDistance)
-    game, both = (halves_mnist.build_game(model, name) for name in ("game", "both"))
-    assert game.generator is model["game"] and game.distance == 0 and game.discriminator is not model["patches"]
-    assert both.generator is model["both"] and both.discriminator is model["patches"] and both.distance > 0
-    assert size(game.discriminator) == size(both.discriminator)
-    opponent = PatchDiscriminator((2, 3))
-    game = enlarge_mnist.build_game(enlarge_mnist.build(), opponent)
-    assert game.discriminator is opponent and isinstance(game.generator, nn.Module) and game.distance > 0
+    distance, game, both = (halves_mnist.build_game(model, name) for name in ("distance", "game", "both"))
+    assert distance.generator is model["distance"] and distance.adversarial_weight == 0 < distance.l1_weight
+    assert game.generator is model["game"] and game.l1_weight == 0 and game.discriminator is not model["patches"]
+    assert both.generator is model["both"] and both.discriminator is model["patches"] and both.l1_weight > 0
+    assert size(game.discriminator) == size(both.discriminator) and both.adversarial_weight == 1
+    opponent, model = PatchDiscriminator((2, 3)), enlarge_mnist.build()
+    both = enlarge_mnist.build_game(model, "both", opponent)
+    assert both.discriminator is opponent and both.generator is model["both"] and both.l1_weight > 0

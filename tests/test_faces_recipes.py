@@ -70,7 +70,7 @@ def test_what_is_measured_on_whom(painted):
 
 
 def test_the_nets_of_2006_begin_and_go_on_as_they_are_named(painted, monkeypatch):
-    """Two of the three begin at the same machines; machines and nets make as many steps with mirror images as without."""
+    """Two of the three begin at the same machines; all make as many steps with mirror images as without."""
     machines, begun = [], {}
 
     def pretrain(stack, x, each, **settings):

@@ -9,7 +9,7 @@ from repgen.evaluation.metrics import modes
 from repgen.gan import GAN
 from repgen.zoo.recipes import _toy_gans
 from repgen.zoo.recipes._common import half_cosine_decay
-from repgen.zoo.recipes._toy_gans import decay_noise
+from repgen.zoo.recipes._toy_gans import anneal_noise
 
 recipe = zoo.recipe("gan-ring-seeds")
 
@@ -26,7 +26,7 @@ def alone(crowd, i):
     return nn.Sequential(*parts[:-1])
 
 
-@pytest.mark.parametrize("options", [{}, {"objective": "minimax"}, {"penalty": "r1", "weight": 0.1}])
+@pytest.mark.parametrize("options", [{}, {"objective": "minimax"}, {"penalty": "r1", "penalty_weight": 0.1}])
 def test_each_net_of_a_crowd_plays_as_it_would_alone(options):
     torch.manual_seed(0)
     crowd = GAN(recipe.BatchedMLP(3, 2, 5, 4, 2), recipe.BatchedMLP(3, 2, 6, 1), 2, **options)
@@ -62,37 +62,34 @@ def test_nets_are_scored_each_on_its_own_samples():
 def test_the_cure_is_one_training_in_which_noise_and_rate_are_set_at_every_step():
     """Not several: an optimiser that is begun anew forgets its averages, which is a cure of its own."""
     made, noises = [], []
-
-    class Watched(GAN):
-        def generator_loss(self, x, generator=None):
-            noises.append(self.noise)
-            return super().generator_loss(x, generator)
+    falls = anneal_noise(0.3, 0.003)
 
     def counted(parameters, lr):
         made.append(torch.optim.SGD(parameters, lr))
         return made[-1]
 
-    model = Watched(recipe.BatchedMLP(1, 2, 4, 2), recipe.BatchedMLP(1, 2, 4, 1), 2)
-    recipe.fit_with_cure(
-        model,
-        torch.randn(4 * _toy_gans.BATCH, 2),
-        noise=(0.3, 0.003),
-        epochs=5,
-        lr=0.1,
-        optimizer=counted,
-        progress=False,
-    )
+    def noted(progress):
+        noises.append(falls(progress))
+        return noises[-1]
+
+    model = GAN(recipe.BatchedMLP(1, 2, 4, 2), recipe.BatchedMLP(1, 2, 4, 1), 2, instance_noise=noted)
+    settings = {"epochs": 5, "lr": 0.1, "optimizer": counted, "progress": False}
+    recipe.fit_with_cure(model, torch.randn(4 * _toy_gans.BATCH, 2), **settings)
     assert len(made) == 2  # one for each player
-    assert noises == pytest.approx([decay_noise(step / 20, 0.3, 0.003) for step in range(20)])
+    at_steps = noises[-60::3]  # asked for data and for samples in the discriminator's loss, and in the generator's
+    assert at_steps == pytest.approx([falls(step / 20) for step in range(20)])
     assert made[0].param_groups[0]["lr"] == pytest.approx(0.1 * half_cosine_decay(19 / 20))
 
 
-def test_noise_and_rate_go_where_they_should():
-    assert decay_noise(0, 0.3, 0.003) == 0.3
-    assert decay_noise(0.4, 0.3, 0.003) == pytest.approx(0.03)
-    assert decay_noise(0.8, 0.3, 0.003) == decay_noise(1, 0.3, 0.003) == pytest.approx(0.003)
-    assert half_cosine_decay(0) == half_cosine_decay(0.49) == 1
-    assert half_cosine_decay(0.75) == pytest.approx(0.5) and half_cosine_decay(1) == pytest.approx(0)
+def test_noise_goes_where_it_should():
+    noise = anneal_noise(0.3, 0.003)
+    assert noise(0) == 0.3 and noise(0.4) == pytest.approx(0.03)
+    assert noise(0.8) == noise(1) == pytest.approx(0.003)
+    for name, nets in recipe.build().items():
+        start, end = recipe.NOISE[name[:4]]
+        expected = [start, end] if "cure" in name else [0, 0]
+        found = nets.instance_noise
+        assert ([found(0), found(1)] if callable(found) else [found] * 2) == pytest.approx(expected)
 
 
 def test_the_cure_finds_all_modes_of_the_ring_where_the_naive_nets_collapse():
@@ -101,3 +98,10 @@ def test_the_cure_finds_all_modes_of_the_ring_where_the_naive_nets_collapse():
     cured, naive = ([each[f"ring, {name}, net {i}: modes"] for i in range(1, 11)] for name in ("with a cure", "naive"))
     assert sum(n == 8 for n in cured) >= 9 and sum(n == 8 for n in naive) <= 4
     assert found["ring, with a cure: high quality, %"] >= 90 > 50 >= found["ring, naive: high quality, %"]
+
+
+def test_the_gan_of_digits_is_one_training_in_three_stages():
+    digits = zoo.recipe("gan-mnist")
+    asked = [(digits.step_noise(f), digits.step_rate(f)) for f in (0, 0.3, 0.34, 0.79, 0.8, 1)]
+    assert asked == [(0.6, 1), (0.6, 1), (0.3, 1), (0.3, 1), (0.15, 0.4), (0.15, 0.4)]
+    assert "simplified later" in zoo.record("gan-mnist")["note"]

@@ -92,8 +92,8 @@ def gradients(model, x):
     model = copy.deepcopy(model)
     of = {}
     for who, loss in (
-        ("discriminator", lambda g: model.discriminator_loss(x, g).total),
-        ("generator", lambda g: model.generator_loss(x, g)),
+        ("discriminator", lambda g: model.discriminator_loss(x, generator=g).total),
+        ("generator", lambda g: model.generator_loss(x, generator=g)),
     ):
         names, parameters = zip(*getattr(model, who).named_parameters())
         found = torch.autograd.grad(loss(torch.Generator().manual_seed(7)), parameters, allow_unused=True)
@@ -105,10 +105,9 @@ def gradients(model, x):
 
 @pytest.mark.parametrize("name", recipe.TRICKS)
 def test_no_net_of_a_crowd_learns_of_another(name):
-    options, asked = recipe.TRICKS[name]
+    options, _ = recipe.TRICKS[name]
     torch.manual_seed(0)
-    model = recipe.build_game(3, **options)
-    model.noise = 0.3 if "noise" in asked else 0.0
+    model = recipe.build_game(3, **options | ({"instance_noise": 0.3} if "instance_noise" in options else {}))
     other, x = copy.deepcopy(model), points(24, 2)
     y = x.clone()
     y[:8] = 3 * y[:8] + 1  # other data and another generator for the first net alone
@@ -137,7 +136,8 @@ def test_every_trick_is_trained_as_its_name_says(monkeypatch):
     model, calls = recipe.build(), []
 
     def fit(nets, x, *, seed, schedule=None, **settings):
-        asked_at = [(schedule(f), nets.noise) for f in (0, 0.4, 0.75, 1)] if schedule else [(1, nets.noise)] * 4
+        noise = nets.instance_noise if callable(nets.instance_noise) else lambda progress: nets.instance_noise
+        asked_at = [(schedule(f) if schedule else 1, noise(f)) for f in (0, 0.4, 0.75, 1)]
         calls.append((nets, x, seed, asked_at, settings))
         return History({}, {}, settings["epochs"], 1.0, "finished")
 
@@ -160,14 +160,24 @@ def test_every_trick_is_trained_as_its_name_says(monkeypatch):
                 base_here = base
             rate = asked.get("schedule", lambda f: 1)
             middle, late = start * (end / start) ** 0.5, start * (end / start) ** (0.75 / 0.8)
-            noise = {None: (0, 0, 0, 0), "start": (start,) * 4, "taken back": (start, middle, late, end)}[
-                asked.get("noise")
-            ]
+            expected = {"noise on all points": (start,) * 4} | {
+                taken_back: (start, middle, late, end)
+                for taken_back in ("noise, taken back", "noise taken back, b1 = 0, a rate that falls from 0.002")
+            }
             for *_, asked_at, settings in mine:
-                assert [n for _, n in asked_at] == pytest.approx(noise)
+                assert [n for _, n in asked_at] == pytest.approx(expected.get(name, (0,) * 4))
                 assert [factor for factor, _ in asked_at] == pytest.approx([rate(f) for f in (0, 0.4, 0.75, 1)])
                 assert settings == base_here | {k: v for k, v in asked.items() if k in ("lr", "optimizer")}
-            for option in ("objective", "steps", "lrs", "smooth", "penalty", "weight", "pack", "latent_dim"):
+            for option in (
+                "objective",
+                "n_critic",
+                "lrs",
+                "label_smoothing",
+                "penalty",
+                "penalty_weight",
+                "pack",
+                "latent_dim",
+            ):
                 assert getattr(nets, option) == changes.get(option, getattr(plain, option))
             assert (nets.ema is not None) == ("ema_decay" in changes)
 

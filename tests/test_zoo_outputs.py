@@ -1,4 +1,4 @@
-"""The zoo through every change of the code: the weights to the bit, what the models make of a fixed input within rounding.
+"""The zoo through every change of the code: weights to the bit, what models make of a fixed input within rounding.
 
 `python tests/test_zoo_outputs.py` writes tests/zoo_outputs.safetensors anew, for a model that is meant to be new.
 """

@@ -147,22 +147,6 @@ class DiffAugment(nn.Module):
         return moved + self.light * (2 * torch.rand(n, 1, 1, 1, device=x.device) - 1)
 
 
-# --- a generator alone
-
-
-class ByDistance(nn.Module):
-    """A generator with no one to play against, which minimises the mean distance of its pixels alone."""
-
-    def __init__(self, generator: nn.Module):
-        super().__init__()
-        self.generator = generator
-
-    def loss(self, x: Tensor, c: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """The mean of |x - G(z, c)| over pixels (N, 1, S, S) and latents z that it draws."""
-        z = torch.randn(len(x), self.generator.latent_dim, generator=generator, device=x.device)
-        return (x - self.generator(z, c)).abs().mean()
-
-
 # --- what is measured
 
 

@@ -1,7 +1,7 @@
 """Many small GANs at once on points in the plane: what gan-ring-seeds and gan-tricks train and count."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -59,19 +59,9 @@ def fit_naively(model: GAN, x: Tensor, **options) -> History:
     return fit(model, x, **settings | options)
 
 
-def decay_noise(fraction: float, start: float, end: float) -> float:
-    """The noise: from start to end by equal factors over four fifths of the training."""
-    return start * (end / start) ** min(fraction / 0.8, 1)
-
-
-def anneal(model: GAN, noise: tuple[float, float], schedule):
-    """The schedule, which is asked before every step, and with it the model's noise at that step."""
-
-    def factor(fraction):
-        model.noise = decay_noise(fraction, *noise)
-        return schedule(fraction)
-
-    return factor
+def anneal_noise(start: float, end: float) -> Callable[[float], float]:
+    """The instance noise: from start to end by equal factors over four fifths of the training."""
+    return lambda progress: start * (end / start) ** min(progress / 0.8, 1)
 
 
 def count_modes(nets: GAN, centres: Tensor, std: float, n: int = 2500, seed: int = 0) -> list:

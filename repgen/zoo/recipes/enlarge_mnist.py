@@ -10,14 +10,7 @@ from repgen.evaluation.generative import frechet
 from repgen.evaluation.metrics import psnr
 from repgen.image_to_image import PatchDiscriminator, SuperResolver
 from repgen.train import fit
-from repgen.zoo.recipes._common import (
-    ByDistance,
-    adam,
-    checkpoint_for,
-    combine_histories,
-    half_cosine_decay,
-    make_loader,
-)
+from repgen.zoo.recipes._common import adam, checkpoint_for, combine_histories, half_cosine_decay, make_loader
 
 FACTOR = 4
 FIXED = ("lr",)  # each player has its own
@@ -35,18 +28,20 @@ def build():
     return nn.ModuleDict({name: SuperResolver(FACTOR, 16, 3) for name in ("distance", "both")})
 
 
-def build_game(model, opponent=None):
-    """The game of the second generator."""
+def build_game(model, name, opponent=None):
+    """That of one of the two generators: where distance is all, the discriminator only looks on."""
     opponent = opponent or PatchDiscriminator((24, 48)).to(next(model.parameters()).device)
-    return ConditionalGAN(model["both"], opponent, model["both"].latent_dim, distance=DISTANCE, lrs=(3e-4, 8e-4))
+    nets = model[name], opponent, model[name].latent_dim
+    if name == "distance":
+        return ConditionalGAN(*nets, l1_weight=1.0, adversarial_weight=0.0, lrs=(3e-4, 1e-3))
+    return ConditionalGAN(*nets, l1_weight=DISTANCE, lrs=(3e-4, 8e-4))
 
 
 def fit_both(model, x, **options):
     """Both trainings, on pictures x (N, 1, S, S)."""
-    common = {"lr": 1e-3, "optimizer": adam(0.5, 0.999), "schedule": half_cosine_decay, "amp": True}
-    pairs, histories = (x, downscale(x)), []
-    for name, game in {"distance": ByDistance(model["distance"]), "both": build_game(model)}.items():
-        histories.append(fit(game, pairs, **common | checkpoint_for(options, name)))
+    settings = {"optimizer": adam(0.5, 0.999), "schedule": half_cosine_decay, "amp": True}
+    pairs = x, downscale(x)
+    histories = [fit(build_game(model, name), pairs, **settings | checkpoint_for(options, name)) for name in model]
     return combine_histories(histories)
 
 

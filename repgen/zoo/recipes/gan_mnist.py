@@ -7,15 +7,10 @@ from repgen.evaluation import parzen
 from repgen.gan import GAN
 from repgen.train import fit
 from repgen.zoo.recipes import _common
-from repgen.zoo.recipes._common import checkpoint_for, combine_histories, make_loader
+from repgen.zoo.recipes._common import make_loader
 
 HELD_OUT = 1000  # the last training digits are kept from both players: the window's width is chosen on them
 SAMPLES = 10_000
-STAGES = (
-    (5, 0.6, 5e-4, 1e-3),
-    (7, 0.3, 1e-3, 5e-4),
-    (3, 0.15, 4e-4, 2e-4),
-)  # epochs, noise, rates of discriminator and generator
 FIXED = ("lr",)  # each player has its own
 adam = _common.adam(0.5, 0.999)
 data = make_loader("mnist")
@@ -40,16 +35,23 @@ def build():
     return GAN(generator(32, 256, 512), discriminator(256, 128), 32)
 
 
-def train(model, digits, unseen, seed=0, **options):
-    game = GAN(model.generator, model.discriminator, model.latent_dim, ema_decay=0.9995)
-    histories = []
-    for stage, (epochs, game.noise, *rates) in enumerate(STAGES):
-        game.lrs = tuple(rates)
-        settings = {"epochs": epochs, "batch_size": 100, "optimizer": adam, "seed": 100 * seed + stage}
-        own = checkpoint_for(options, f"stage {stage + 1}")
-        histories.append(fit(game, digits.flat[:-HELD_OUT], **settings | own))
+def step_noise(progress):
+    """The instance noise: coarse in the first third, finer after it, finest in the last fifth."""
+    return 0.6 if progress < 1 / 3 else 0.3 if progress < 0.8 else 0.15
+
+
+def step_rate(fraction):
+    """A schedule: two fifths of the rates in the last fifth of the training."""
+    return 1.0 if fraction < 0.8 else 0.4
+
+
+def train(model, digits, unseen, **options):
+    nets = model.generator, model.discriminator, model.latent_dim
+    game = GAN(*nets, lrs=(1e-3, 5e-4), instance_noise=step_noise, ema_decay=0.9995)
+    settings = {"epochs": 15, "batch_size": 100, "optimizer": adam, "schedule": step_rate}
+    history = fit(game, digits.flat[:-HELD_OUT], **settings | options)
     model.generator.load_state_dict(game.ema.module.state_dict())
-    return combine_histories(histories)
+    return history
 
 
 def select_window(model, digits) -> tuple[Tensor, parzen.Bandwidth]:

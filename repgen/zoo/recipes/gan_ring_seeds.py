@@ -10,7 +10,7 @@ from repgen.zoo.recipes._toy_gans import (
     NETS,
     NOISE,
     BatchedMLP,
-    anneal,
+    anneal_noise,
     average_modes,
     count_modes,
     fit_naively,
@@ -29,28 +29,25 @@ def build():
         {
             "ring, naive": build_game(),
             "ring, naive minimax": build_game(objective="minimax"),
-            "ring, with a cure": build_game(),
+            "ring, with a cure": build_game(instance_noise=anneal_noise(*NOISE["ring"])),
             "grid, naive": build_game(),
-            "grid, with a cure": build_game(),
+            "grid, with a cure": build_game(instance_noise=anneal_noise(*NOISE["grid"])),
         }
     )
 
 
-def fit_with_cure(model, x, *, noise, **options):
-    """Instance noise that falls, no momentum, and a rate that falls in the end."""
-    cure = {"lr": 2e-3, "optimizer": adam(0.0, 0.9), "schedule": anneal(model, noise, half_cosine_decay)}
+def fit_with_cure(model, x, **options):
+    """Beside instance noise that falls: no momentum, and a rate that falls in the end."""
+    cure = {"lr": 2e-3, "optimizer": adam(0.0, 0.9), "schedule": half_cosine_decay}
     return fit_naively(model, x, **cure | options)
 
 
 def train(model, ring, grid, **options):
     histories = []
     for name, nets in model.items():
-        place = name[:4]
-        x, own = (ring if place == "ring" else grid).x, checkpoint_for(options, name)
-        if "cure" in name:
-            histories.append(fit_with_cure(nets, x, noise=NOISE[place], **own))
-        else:
-            histories.append(fit_naively(nets, x, **own))
+        x = (ring if name.startswith("ring") else grid).x
+        way = fit_with_cure if "cure" in name else fit_naively
+        histories.append(way(nets, x, **checkpoint_for(options, name)))
     return combine_histories(histories)
 
 

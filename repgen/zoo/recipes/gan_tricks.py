@@ -15,7 +15,7 @@ from repgen.zoo.recipes._toy_gans import (
     NETS,
     NOISE,
     BatchedMLP,
-    anneal,
+    anneal_noise,
     average_modes,
     count_modes,
     fit_naively,
@@ -72,18 +72,23 @@ def build_game(nets=NETS, *, latent_dim=2, g=F.relu, d=F.relu, spectral=False, s
     return GAN(generator, WithSpread(discriminator) if spread else discriminator, latent_dim, pack=pack, **options)
 
 
-# What is changed of the naive recipe: the game, then what is asked of ``fit``.
+def hold_noise(start, end):
+    """The instance noise as it begins, all along."""
+    return start
+
+
+# What is changed of the naive recipe: the game, then what is asked of ``fit``. Noise is that of the place, NOISE.
 TRICKS = {
     "nothing": ({}, {}),
     "minimax loss": ({"objective": "minimax"}, {}),
     "least squares": ({"objective": "least squares"}, {}),
     "hinge loss": ({"objective": "hinge"}, {}),
-    "label smoothing, 0.9": ({"smooth": 0.9}, {}),
+    "label smoothing, 0.9": ({"label_smoothing": 0.1}, {}),
     "Adam with b1 = 0.5": ({}, {"optimizer": adam(0.5, 0.999)}),
     "Adam with b1 = 0": ({}, {"optimizer": adam(0.0, 0.9)}),
     "a falling rate": ({}, {"schedule": cosine}),
     "two time scales, 4 : 1": ({"lrs": (2e-3, 5e-4)}, {}),
-    "five discriminator steps": ({"steps": 5}, {}),
+    "five discriminator steps": ({"n_critic": 5}, {}),
     "leaky ReLU": ({"g": leaky_relu, "d": leaky_relu}, {}),
     "batch norm in the generator": ({"g": batch_norm_relu}, {}),
     "sixteen latent numbers": ({"latent_dim": 16}, {}),
@@ -91,25 +96,28 @@ TRICKS = {
     "spread of the batch": ({"spread": True}, {}),
     "packs of two": ({"pack": 2}, {}),
     "spectral normalisation": ({"spectral": True}, {}),
-    "penalty at the data (R1)": ({"penalty": "r1", "weight": 0.1}, {}),
+    "penalty at the data (R1)": ({"penalty": "r1", "penalty_weight": 0.1}, {}),
     "WGAN-GP": (
-        {"objective": "wasserstein", "penalty": "gradient", "weight": 10.0, "steps": 5},
+        {"objective": "wasserstein", "penalty": "gradient", "penalty_weight": 10.0, "n_critic": 5},
         {"optimizer": adam(0.0, 0.9)},
     ),
-    "noise on all points": ({}, {"noise": "start"}),
-    "noise, taken back": ({}, {"noise": "taken back"}),
+    "noise on all points": ({"instance_noise": hold_noise}, {}),
+    "noise, taken back": ({"instance_noise": anneal_noise}, {}),
     "Adam begun anew 25 times": ({}, {"anew": True}),
     "noise taken back, b1 = 0, a rate that falls from 0.002": (
-        {},
-        {"noise": "taken back", "optimizer": adam(0.0, 0.9), "schedule": half_cosine_decay, "lr": 2e-3},
+        {"instance_noise": anneal_noise},
+        {"optimizer": adam(0.0, 0.9), "schedule": half_cosine_decay, "lr": 2e-3},
     ),
 }
 
 
 def build():
-    return nn.ModuleDict(
-        {name_game(p, t): build_game(**options) for p in CENTRES for t, (options, _) in TRICKS.items()}
-    )
+    games = {}
+    for place, noise in NOISE.items():
+        for trick, (changes, _) in TRICKS.items():
+            options = {key: value(*noise) if key == "instance_noise" else value for key, value in changes.items()}
+            games[name_game(place, trick)] = build_game(**options)
+    return nn.ModuleDict(games)
 
 
 def name_game(place, trick):
@@ -121,16 +129,12 @@ def train(model, ring, grid, **options):
     for place, points in {"ring": ring, "grid": grid}.items():
         for trick, (_, settings) in TRICKS.items():
             name = name_game(place, trick)
-            histories += fit_with_trick(model[name], points.x, NOISE[place], **settings | checkpoint_for(options, name))
+            histories += fit_with_trick(model[name], points.x, **settings | checkpoint_for(options, name))
     return combine_histories(histories)
 
 
-def fit_with_trick(nets, x, between, *, noise=None, anew=False, seed=0, **options):
+def fit_with_trick(nets, x, *, anew=False, seed=0, **options):
     """One game of 2,500 batches, by one ``fit`` or, where Adam is begun anew, by 25."""
-    if noise == "start":
-        nets.noise = between[0]
-    elif noise == "taken back":
-        options["schedule"] = anneal(nets, between, options.get("schedule", lambda fraction: 1.0))
     if not anew:
         return [fit_naively(nets, x, seed=seed, **options)]
     courses = [checkpoint_for(options | {"seed": 100 * seed + k, "epochs": 1}, f"{k + 1}") for k in range(EPOCHS)]

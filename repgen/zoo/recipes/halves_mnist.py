@@ -8,16 +8,9 @@ from repgen.conditional_gan import ConditionalGAN
 from repgen.evaluation.generative import frechet
 from repgen.image_to_image import PatchDiscriminator, UNet
 from repgen.train import fit
-from repgen.zoo.recipes._common import (
-    ByDistance,
-    adam,
-    checkpoint_for,
-    combine_histories,
-    half_cosine_decay,
-    make_loader,
-)
+from repgen.zoo.recipes._common import adam, checkpoint_for, combine_histories, half_cosine_decay, make_loader
 
-WEIGHTS_OF = {"distance": (30.0, 0.0), "game": (0.0, 1.0), "both": (30.0, 1.0)}  # of the distance and of the game
+WEIGHTS_OF = {"distance": (1.0, 0.0), "game": (0.0, 1.0), "both": (30.0, 1.0)}  # of the distance and of the game
 CHANNELS = (16, 32, 64)
 FIXED = ("lr",)  # each player has its own
 data = make_loader("mnist")
@@ -36,23 +29,16 @@ def build():
 
 
 def build_game(model, name):
-    """The game of one of the three."""
-    distance, game = WEIGHTS_OF[name]
-    if not game:
-        return ByDistance(model[name])
+    """The game of one of the three: where distance is all, the discriminator only looks on."""
+    l1_weight, adversarial_weight = WEIGHTS_OF[name]
     opponent = model["patches"] if name == "both" else PatchDiscriminator((24, 48)).to(next(model.parameters()).device)
-    return ConditionalGAN(model[name], opponent, 8, distance=distance, game=game, lrs=(3e-4, 8e-4))
+    weights = {"l1_weight": l1_weight, "adversarial_weight": adversarial_weight}
+    return ConditionalGAN(model[name], opponent, 8, **weights, lrs=(3e-4, 8e-4 if adversarial_weight else 1e-3))
 
 
 def train(model, digits, unseen, **options):
-    settings = {
-        "epochs": 1,
-        "batch_size": 64,
-        "lr": 1e-3,
-        "optimizer": adam(0.5, 0.999),
-        "schedule": half_cosine_decay,
-        "amp": True,
-    }
+    settings = {"epochs": 1, "batch_size": 64, "optimizer": adam(0.5, 0.999), "amp": True}
+    settings["schedule"] = half_cosine_decay
     pairs = digits.x, mask_lower_half(digits.x)
     histories = [fit(build_game(model, name), pairs, **settings | checkpoint_for(options, name)) for name in WEIGHTS_OF]
     return combine_histories(histories)

@@ -22,7 +22,9 @@ def build():
 
 
 def train(model, digits, unseen, **options):
-    game = GAN(model, dcgan.discriminator(28, (64, 128, 256)), 32, lrs=(2e-4, 4e-3), noise=0.2, ema_decay=0.998)
+    game = GAN(
+        model, dcgan.discriminator(28, (64, 128, 256)), 32, lrs=(2e-4, 4e-3), instance_noise=0.2, ema_decay=0.998
+    )
     settings = {"epochs": 11, "batch_size": 64, "optimizer": equalized_lr(model, 0.5, 0.99), "amp": True}
     history = fit(game, digits.x, **settings | {"schedule": half_cosine_decay} | options)
     model.load_state_dict(game.ema.module.state_dict())

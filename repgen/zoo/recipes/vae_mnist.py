@@ -8,26 +8,19 @@ from repgen.train import fit, warmup_cosine
 from repgen.vae import ELBO, VAE, Posterior
 from repgen.zoo.recipes._common import make_loader
 
-WARM_UP = 48_000  # steps, of 480,000, until the KL term counts in full
+WARM_UP = 0.1  # of the training, until the KL term counts in full
 data = make_loader("mnist")
 
 
 class PatientVAE(VAE):
     """A VAE trained by the same bound, with less noise in its gradient and units that are given time to wake.
 
-    The KL term comes in over the first ``WARM_UP`` steps (Bowman et al. 2016; Sønderby et al.
-    2016), and its gradient is that of the one draw z, q's own parameters held still there: the
+    The KL term comes in over the first ``WARM_UP`` of the training (Bowman et al. 2016; Sønderby et
+    al. 2016), and its gradient is that of the one draw z, q's own parameters held still there: the
     same on average, and without noise where q is exact (Roeder et al. 2017, eq. 6).
     """
 
-    def __init__(self, *args, **options):
-        super().__init__(*args, **options)
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
-
-    def sample_input(self, x, generator=None):
-        return torch.bernoulli(x, generator=generator)
-
-    def loss(self, x, generator=None):
+    def loss(self, x, generator=None, progress=1.0):
         x = self.sample_input(x.flatten(1), generator)
         q = self.posterior(x)
         z = self.reparameterize(q, generator)
@@ -37,9 +30,7 @@ class PatientVAE(VAE):
             return ELBO(*(term.mean() for term in (reconstruction + kl, reconstruction, kl)))
         still = Posterior(*(part.detach() for part in q))
         drawn_kl = gaussian_nll(z, torch.zeros_like(z)) - gaussian_nll(z, *still)
-        weight = (self.steps / WARM_UP).clamp(max=1)
-        self.steps += 1
-        return ELBO((reconstruction + weight * drawn_kl).mean(), reconstruction.mean(), kl.mean())
+        return ELBO((reconstruction + min(progress / WARM_UP, 1) * drawn_kl).mean(), reconstruction.mean(), kl.mean())
 
 
 def build():
