@@ -29,13 +29,44 @@ def claim(
 ) -> None:
     """Checks a sentence against its measurement and shows both.
 
-    ``sentence`` may hold one format field, such as ``{:.2f}``, that is filled with ``measured``.
-    At least one condition must be given: ``tol`` (absolute) around ``published`` (a figure from
-    the literature, ``source`` its BibTeX key) or around ``expected`` (a figure from theory), or
-    the bounds ``at_most`` and ``at_least``. ``data`` is the ``Data`` that the figure was measured
-    on, or several of them: where one of them is a stand-in, the claim is shown as not checked.
+    At least one condition must be given: ``tol`` with ``published`` or ``expected``, or a bound.
 
-    Raises ClaimError where the claim does not hold, ValueError where it could not fail.
+    Parameters
+    ----------
+    sentence : str
+        May hold one format field, such as ``{:.2f}``, that is filled with ``measured``.
+    measured : float
+        What was found.
+    published : float, optional
+        A figure from the literature.
+    source : str, optional
+        Its BibTeX key.
+    expected : float, optional
+        A figure from theory.
+    tol : float, optional
+        How far from it the measurement may be, absolute.
+    at_most, at_least : float, optional
+        Bounds.
+    unit : str
+        Of the measurement, for the page of claims.
+    data : optional
+        The ``Data`` that the figure was measured on, or several of them: where one of them is a stand-in, the claim is
+        shown as not checked.
+
+    Raises
+    ------
+    ClaimError
+        Where the claim does not hold.
+    ValueError
+        Where it could not fail.
+
+    Examples
+    --------
+    >>> claim("Half of ten is {:.0f}", 10 / 2, expected=5, tol=1e-9)
+    Half of ten is 5 ...
+    >>> claim("Half of ten is more than {:.0f}", 10 / 2, at_least=6)
+    Traceback (most recent call last):
+    repgen.claims.ClaimError: ...
     """
     measured = float(measured)
     target = expected if expected is not None else published
