@@ -169,7 +169,9 @@ def process(app, what, name, obj, options, lines):
 
 def sign(app, what, name, obj, options, signature, returned):
     """The signature of a widget: its own, where traitlets would show (*args, **kwargs)."""
-    if what == "class" and inspect.isclass(obj) and "__init__" in vars(obj) and isinstance(obj, MetaHasTraits):
+    if what == "class" and isinstance(obj, MetaHasTraits):
+        if obj.__init__.__module__.split(".")[0] != "repgen":
+            return "", None
         app.emit("autodoc-before-process-signature", obj.__init__, True)  # defaults as they are written
         own = sphinx_inspect.signature(obj.__init__, bound_method=True)
         return sphinx_inspect.stringify_signature(own, unqualified_typehints=True), returned
@@ -190,7 +192,7 @@ def configure(app, config):
     config.autodoc_typehints_format = "short"
     config.napoleon_google_docstring = False
     config.napoleon_use_rtype = False
-    config.python_maximum_signature_line_length = 60
+    config.python_maximum_signature_line_length = 72
     config.toc_object_entries = False
     # Types of Python, torch and NumPy are named in the signatures; their own references are elsewhere.
     config.nitpick_ignore_regex = [*config.nitpick_ignore_regex, ("py:.*", ".*")]

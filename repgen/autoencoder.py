@@ -49,16 +49,41 @@ class LinearAutoencoder(nn.Module):
 class Autoencoder(nn.Module):
     """A dense autoencoder with a mirror-image decoder (Hinton & Salakhutdinov 2006).
 
-    ``sizes`` = (784, 1000, 500, 250, 30) gives the encoder 784-1000-500-250-30 and the decoder
-    30-250-500-1000-784. ``activation`` stands after every hidden layer, ``code`` after the code
-    layer (the identity, unless one is named) and ``output`` after the pixels. ``reconstruction``
-    is "squared error" or, for pixels in [0, 1] and a sigmoid output, "cross-entropy".
-    With ``tied`` weights each decoder layer is the transpose of its encoder layer and has only
-    biases of its own.
+    A code as large as the input, or larger, may simply copy it: unless ``overcomplete`` says that this is meant, a
+    warning says so.
 
-    A code as large as the input, or larger, may simply copy it: unless ``overcomplete`` says
-    that this is meant, a warning says so. Raises ValueError for sizes that make no network, an
-    unknown reconstruction loss, and cross-entropy without a sigmoid.
+    Parameters
+    ----------
+    sizes : sequence of int
+        (784, 1000, 500, 250, 30) gives the encoder 784-1000-500-250-30 and the decoder 30-250-500-1000-784.
+    activation : type of Module
+        After every hidden layer.
+    code : type of Module
+        After the code layer: the identity, unless one is named.
+    output : type of Module
+        After the pixels.
+    reconstruction : str
+        "squared error" or, for pixels in [0, 1] and a sigmoid output, "cross-entropy".
+    tied : bool
+        Whether each decoder layer is the transpose of its encoder layer and has only biases of its own.
+    overcomplete : bool
+        Says that a code as large as the input is meant.
+
+    Raises
+    ------
+    ValueError
+        For sizes that make no network, an unknown reconstruction loss, and cross-entropy without a sigmoid.
+
+    Examples
+    --------
+    >>> model = Autoencoder((64, 20, 5))
+    >>> z = model.encode(torch.rand(3, 1, 8, 8))  # images may come flat or not
+    >>> z.shape, model.decode(z).shape
+    (torch.Size([3, 5]), torch.Size([3, 64]))
+
+    References
+    ----------
+    Hinton & Salakhutdinov (2006), Reducing the dimensionality of data with neural networks.
     """
 
     def __init__(

@@ -30,17 +30,48 @@ def claim(
 ) -> None:
     """Checks a sentence against its measurement and shows both.
 
-    ``sentence`` holds one format field, ``{:.2f}`` or the like, that is filled with ``measured``; all other braces
-    stay as they are, so LaTeX needs no care. Where it has no field, a number that it states has to be the measured one.
-    At least one condition must be given: ``tol`` (absolute) around ``published`` (a figure from the literature,
-    ``source`` its BibTeX key) or around ``expected`` (a figure from theory), or the bounds ``at_most`` and
-    ``at_least``. Beside bounds ``published`` may stand without ``tol``, for comparison by the reader. ``published``
-    and ``expected`` together would be two claims. Conditions are constants, the same on every machine: what depends
-    on the run goes into ``measured``, as a difference or a ratio. ``data`` is the ``Data`` that the figure was
-    measured on, or several of them: where one of them is a stand-in, the claim is shown as not checked.
+    At least one condition must be given: ``tol`` with ``published`` or ``expected``, which together would be two claims, or
+    a bound, beside which ``published`` may stand for comparison. Conditions are constants, the same on every machine: what
+    depends on the run goes into ``measured``, as a difference or a ratio.
 
-    Raises ClaimError where the claim does not hold; ValueError where it could not fail or could not hold, where a
-    condition is not finite or has no effect, and where the sentence states another number than the measured one.
+    Parameters
+    ----------
+    sentence : str
+        Holds one format field, ``{:.2f}`` or the like, that is filled with ``measured``; all other braces stay as they
+        are, so LaTeX needs no care. Where it has no field, a number that it states has to be the measured one.
+    measured : float
+        What was found.
+    published : float, optional
+        A figure from the literature.
+    source : str, optional
+        Its BibTeX key.
+    expected : float, optional
+        A figure from theory.
+    tol : float, optional
+        How far from it the measurement may be, absolute.
+    at_most, at_least : float, optional
+        Bounds.
+    unit : str
+        Of the measurement, for the page of claims.
+    data : optional
+        The ``Data`` that the figure was measured on, or several of them: where one of them is a stand-in, the claim is
+        shown as not checked.
+
+    Raises
+    ------
+    ClaimError
+        Where the claim does not hold.
+    ValueError
+        Where it could not fail or could not hold, where a condition is not finite or has no effect, and where the
+        sentence states another number than the measured one.
+
+    Examples
+    --------
+    >>> claim("Half of ten is {:.0f}", 10 / 2, expected=5, tol=1e-9)
+    Half of ten is 5 ...
+    >>> claim("Half of ten is more than {:.0f}", 10 / 2, at_least=6)
+    Traceback (most recent call last):
+    repgen.claims.ClaimError: ...
     """
     measured = float(measured)
     limits = {"published": published, "expected": expected, "tol": tol, "at_most": at_most, "at_least": at_least}

@@ -103,20 +103,50 @@ class DiscriminatorLoss(NamedTuple):
 class GAN(nn.Module):
     """A generative adversarial network (Goodfellow et al. 2014).
 
-    ``generator`` takes latents (N, latent_dim), drawn from N(0, I), to examples of the data's shape
-    (N, ...); ``discriminator`` takes those to one logit each, (N,) or (N, 1), positive for "from the
-    data". ``objective`` is one of OBJECTIVES. The discriminator takes ``n_critic`` steps, each on a
-    fresh batch, for one of the generator; ``lrs`` are the learning rates of (discriminator,
-    generator), None for that given to ``fit`` (two time scales: Heusel et al. 2017).
-    ``label_smoothing`` is that of ``discriminator_nll``; ``instance_noise`` the standard deviation of
-    noise added to all that the discriminator sees while training, a number or a function of the
-    training's progress, 0 to 1 (Sonderby et al. 2017; Arjovsky & Bottou 2017); ``penalty`` "r1" or
-    "gradient", times ``penalty_weight``. The discriminator judges ``pack`` examples together, joined
-    along their first axis: (N, ...) becomes (N / pack, pack ...) (Lin et al. 2018). With ``ema_decay``
-    b the model keeps ``ema``, a second generator whose weights go to b times themselves plus 1 - b
-    times the generator's before each batch (Yazici et al. 2019); samples are then its own. Spectral
-    normalisation is torch's, on the discriminator's layers. Raises ValueError for settings that make
-    no game.
+    With spectral normalisation of torch's on the discriminator's layers, it is that of Miyato et al. (2018).
+
+    Parameters
+    ----------
+    generator : Module
+        Latents (N, latent_dim), drawn from N(0, I), to examples of the data's shape (N, ...).
+    discriminator : Module
+        Those to one logit each, (N,) or (N, 1), positive for "from the data".
+    latent_dim : int
+        The length of a latent.
+    objective : str
+        One of OBJECTIVES.
+    n_critic : int
+        Steps of the discriminator, each on a fresh batch, for one of the generator.
+    lrs : tuple of float or None
+        Learning rates of (discriminator, generator), None for that given to ``fit`` (Heusel et al. 2017).
+    label_smoothing : float
+        One-sided: that of ``discriminator_nll``.
+    instance_noise : float or callable
+        The standard deviation of noise on all that the discriminator sees while training, a number or a function of the
+        training's progress, 0 to 1 (Sonderby et al. 2017; Arjovsky & Bottou 2017).
+    penalty : str, optional
+        "r1" or "gradient", times ``penalty_weight``.
+    penalty_weight : float
+        Of the penalty.
+    pack : int
+        Examples judged together: (N, ...) becomes (N / pack, pack ...) (Lin et al. 2018).
+    ema_decay : float
+        Above 0: ``ema`` is a second generator of averaged weights, and samples are its own (Yazici et al. 2019).
+
+    Raises
+    ------
+    ValueError
+        For settings that make no game.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> gan = GAN(nn.Linear(2, 2), nn.Linear(2, 1), 2)
+    >>> [player.name for player in gan.players()]
+    ['discriminator', 'generator']
+    >>> gan.sample(5, generator=torch.Generator().manual_seed(0)).shape
+    torch.Size([5, 2])
     """
 
     def __init__(

@@ -17,13 +17,33 @@ FITTED = ("mean", "components", "explained_variance", "total_variance", "n_examp
 class PCA(nn.Module):
     """Principal component analysis (Pearson 1901; Hotelling 1933).
 
-    The code of an image is z = W (x - mean) and its reconstruction mean + W^T z, where the
-    rows of W are the ``n_components`` orthonormal directions of largest variance. Among all
-    linear maps of that size this one leaves the least squared error (Eckart & Young 1936).
+    The code of an image is z = W (x - mean) and its reconstruction mean + W^T z, where the rows of W are the orthonormal
+    directions of largest variance. Among all linear maps of that size this one leaves the least squared error (Eckart &
+    Young 1936).
 
-    After ``fit``: ``mean`` (D,), ``components`` (K, D) with orthonormal rows,
-    ``explained_variance`` (K,) and ``total_variance`` (), both with divisor N - 1, and
-    ``n_examples``. Signs are fixed: the entry of largest magnitude in each row is positive.
+    After ``fit``: ``mean`` (D,), ``components`` (K, D) with orthonormal rows, ``explained_variance`` (K,) and
+    ``total_variance`` (), both with divisor N - 1, and ``n_examples``. Signs are fixed: the entry of largest magnitude in
+    each row is positive.
+
+    Parameters
+    ----------
+    n_components : int
+        K, at least 1.
+
+    Raises
+    ------
+    ValueError
+        For fewer than one component.
+
+    Examples
+    --------
+    >>> from repgen import load_data
+    >>> x = load_data("digits").x.flatten(1)
+    >>> pca = PCA(10).fit(x)
+    >>> pca.encode(x).shape
+    torch.Size([1500, 10])
+    >>> bool(pca.explained_variance[0] > pca.explained_variance[9] > 0)
+    True
     """
 
     def __init__(self, n_components: int):

@@ -21,19 +21,44 @@ class CDLoss(NamedTuple):
 
 
 class RBM(nn.Module):
-    """A restricted Boltzmann machine (Smolensky 1986; Hinton 2002): p(v, h) = exp(-E(v, h)) / Z.
+    """A restricted Boltzmann machine (Smolensky 1986; Hinton 2002).
 
-    E(v, h) = -(v - m) W (h - l) - v b - h c with W (D, H), b (D,), c (H,). The offsets m and l are
-    0, or with ``centre`` (the mean image, (D,)) m is that image and l is 1/2: the same family of
-    distributions, better conditioned gradients (Montavon & Müller 2012). Units are "bernoulli",
-    0 or 1, or "gaussian" with variance 1, whose own term is |v - b|^2 / 2 in place of -v b.
+    p(v, h) = exp(-E(v, h)) / Z with E(v, h) = -(v - m) W (h - l) - v b - h c, W (D, H), b (D,), c (H,). The offsets m and
+    l are 0 unless ``centre`` is given: the same family of distributions, better conditioned gradients (Montavon & Müller
+    2012). The loss is that of contrastive divergence, in nats per image.
 
-    ``loss`` is contrastive divergence: its gradient is the difference of the data's statistics and
-    those of ``k`` Gibbs steps away from them, or, with ``chains`` above 0, of as many chains that
-    go on from batch to batch (Tieleman 2008). ``binarize`` draws black and white pixels anew in
-    every batch; ``mean_visible`` takes the mean of the last visible layer where a draw stands in
-    the text book (Hinton 2010, section 3.2), which is less noisy. Raises ValueError for sizes and
-    units that make no machine.
+    Parameters
+    ----------
+    n_visible, n_hidden : int
+        D and H.
+    visible, hidden : str
+        Units that are "bernoulli", 0 or 1, or "gaussian" with variance 1.
+    centre : Tensor, optional
+        (D,), the mean image: m is that image and l is 1/2.
+    k : int
+        Gibbs steps away from the data, or of each chain for a batch.
+    chains : int
+        Above 0: so many chains go on from batch to batch (Tieleman 2008).
+    binarize : bool
+        Whether ``loss`` draws black and white pixels anew in every batch.
+    mean_visible : bool
+        Whether the last visible layer is a mean and not a draw, which is less noisy (Hinton 2010, section 3.2).
+
+    Raises
+    ------
+    ValueError
+        For sizes and units that make no machine.
+
+    Examples
+    --------
+    >>> import torch
+    >>> rbm = RBM(4, 3)
+    >>> v = torch.tensor([[0.0, 1.0, 1.0, 0.0]])
+    >>> rbm.hidden_given_visible(v).shape
+    torch.Size([1, 3])
+    >>> h = rbm.hidden_given_visible(v).bernoulli(generator=torch.Generator().manual_seed(0))
+    >>> rbm.energy(v, h).shape, rbm.free_energy(v).shape
+    (torch.Size([1]), torch.Size([1]))
     """
 
     def __init__(

@@ -71,40 +71,79 @@ def fit(
     compile: bool | str = False,
     progress: bool = True,
 ) -> History:
-    """Trains a model in place, on data held on the model's device.
+    """Trains a model in place and returns what happened.
 
-    ``data``: a tensor or NumPy array (N, ...), a repgen.Data (its images), a tuple of such of
-    equal length, a torch Dataset or a DataLoader (see ``repgen.training.batches.make_batches``).
-    A shuffled batch of each goes to ``model.loss(*batch, generator=g)``, or to the losses of
-    ``model.players()`` where the model has that method (see ``Player``). The last batch of an
-    epoch may be smaller.
+    A shuffled batch goes to ``model.loss(*batch, generator=g)``, or to the losses of ``model.players()`` where the
+    model has several players (see `Player`). A loss with a parameter ``progress`` is told how far the training has gone, from 0
+    towards 1: for KL annealing, noise that falls and the like. The last batch of an epoch may be smaller.
 
-    ``optimizer``: "adam", "sgd", or a callable (parameters, lr) -> torch optimizer.
-    ``schedule``: a callable from the fraction of the training done, 0 to 1, to a factor of lr
-    (``cosine``, ``warmup_cosine()``). A loss that has a parameter ``progress`` is told that
-    fraction, too: for KL annealing, noise that falls and the like. ``grad_clip``: the length that
-    each player's gradient is cut to.
-    ``validation``: held-out data, evaluated after each epoch in eval mode, with the same draws
-    each time. With ``patience``, training stops once the loss (the first player's) has not
-    improved for that many epochs, and the model is given back its best weights.
-    ``checkpoint``: a file written after each epoch; if it is there, training goes on from it. On
-    the CPU a run that was killed and resumed gives the same weights bit for bit, because all
-    randomness (the order, the generator given to the losses, torch's own for dropout) is a
-    function of ``seed`` and the epoch. Without a schedule, a finished run may be extended.
-    ``amp``: True for forward passes in bfloat16; "matmul" for matrix products of rounded entries
-    (bfloat16 on a CPU, TF32 on a GPU) and all else in float32, which changes nothing where the
-    processor has no units for it; "auto" for what pays on the model's device (see
-    ``repgen.training.amp.resolve_amp``). ``compile``: torch.compile the losses; "auto" does so on a
-    GPU if the training is long enough (2,000 steps) to earn back the compilation.
-    ``progress``: a bar; the environment variable TQDM_DISABLE=1 hides all bars.
+    All randomness (the order, the generator given to the losses, torch's own for dropout) is a function of ``seed`` and the
+    epoch. Under torchrun, after ``repgen.training.distributed.init_distributed()``, every process calls ``fit`` with the
+    same arguments and takes its share of each batch; process 0 shows the bar and writes.
 
-    Under torchrun, after ``repgen.training.distributed.init_distributed()``, every process calls
-    ``fit`` with the same arguments and takes its share of each batch; process 0 shows the bar and
-    writes.
+    Parameters
+    ----------
+    model : Module
+        Anything with ``loss`` or ``players``.
+    data
+        A tensor or NumPy array (N, ...), a `Data` (its images), a tuple of such of equal length, a torch Dataset (held
+        on the device where it fits into half of the free memory, else streamed) or a DataLoader (streamed).
+    epochs, batch_size : int
+        Passes through the data, and examples a step.
+    lr : float
+        The learning rate, of each player that has none of its own.
+    optimizer : str or callable
+        "adam", "sgd", or (parameters, lr) -> torch optimizer.
+    schedule : callable, optional
+        From the fraction of the training done, 0 to 1, to a factor of lr: `cosine`, `warmup_cosine()`.
+    validation : optional
+        Held-out data, evaluated after each epoch in eval mode, with the same draws every time.
+    patience : int, optional
+        Stops once the validation loss (the first player's) has not improved for that many epochs, and gives the model
+        back its best weights.
+    grad_clip : float, optional
+        The length that each player's gradient is cut to; the history then holds it as it was before, "grad_norm".
+    seed : int
+        Of the order and of the generator given to the losses.
+    checkpoint : str or Path, optional
+        A file written after each epoch. If it is there, training goes on from it: on a CPU to the same bits. Without a
+        schedule a finished run may be extended.
+    resume : bool
+        False starts anew although the checkpoint is there.
+    amp : bool or str
+        True for forward passes in bfloat16; "matmul" for matrix products of rounded entries (bfloat16 on a CPU, TF32 on
+        a GPU); "auto" for what pays on the model's device.
+    compile : bool or str
+        torch.compile the losses; "auto" does so on a GPU if the training is long enough to earn it back.
+    progress : bool
+        A bar. The environment variable TQDM_DISABLE=1 hides all bars.
 
-    Ctrl-C ends the current step, leaves the model as it is then and raises KeyboardInterrupt.
-    Raises TrainingDiverged at a NaN, CheckpointError, and ValueError or TypeError for bad input,
-    before the first step wherever that is possible.
+    Returns
+    -------
+    History
+        The losses of every epoch by name, the epochs done, the seconds.
+
+    Raises
+    ------
+    TrainingDiverged
+        At the step where a loss or a weight is NaN or infinite.
+    CheckpointError
+        For a checkpoint that cannot be read, is another run's, or cannot be written.
+    ValueError, TypeError
+        For bad input, before the first step wherever that is possible.
+    KeyboardInterrupt
+        At Ctrl-C, after the current step; the model stays as it is then.
+
+    Examples
+    --------
+    >>> from repgen import LinearAutoencoder, load_data
+    >>> digits = load_data("digits", size=8)
+    >>> model = LinearAutoencoder(64, 10)
+    >>> history = fit(model, digits, epochs=3, lr=1e-2, progress=False)
+    >>> history.epochs, len(history.training["loss"])
+    (3, 3)
+    >>> history.training["loss"][-1] < history.training["loss"][0]
+    True
     """
     began = time.perf_counter()
     epochs, batch_size, seed = _check_counts(epochs=(epochs, 0), batch_size=(batch_size, 1), seed=(seed, 0))

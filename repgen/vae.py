@@ -31,17 +31,46 @@ class ELBO(NamedTuple):
 class VAE(nn.Module):
     """A variational autoencoder (Kingma & Welling 2014; Rezende, Mohamed & Wierstra 2014).
 
-    The prior p(z) is N(0, I), z (N, latent_dim). ``encoder`` takes images to the means and log-variances of q(z|x),
-    side by side, (N, 2 latent_dim); ``decoder`` takes codes to the means of p(x|z). ``VAE.dense(sizes)`` makes both
-    of linear layers. With ``n_visible`` images are handed to the encoder as rows (N, n_visible). ``likelihood`` is
-    "bernoulli" (the decoder is an nn.Sequential that ends in nn.Sigmoid) or "gaussian", with standard deviation
-    ``noise`` on every pixel, learned where it is None. ``beta`` weighs the KL term of the loss (Higgins et al. 2017),
-    a number or, for KL annealing (Bowman et al. 2016), a function of the training's progress, 0 to 1. With
-    ``binarize``, ``loss`` draws black and white pixels anew from the grey ones in every batch (Salakhutdinov &
-    Murray 2008).
+    The prior p(z) is N(0, I). All bounds are costs: negative, in nats, one number an image where not said otherwise.
 
-    All bounds are costs: negative, in nats, one number an image where not said otherwise; lower
-    is better. Raises ValueError for settings that make no sense.
+    Parameters
+    ----------
+    encoder, decoder : Module
+        Images to the means and log-variances of q(z|x), side by side, (N, 2 latent_dim); codes (N, latent_dim) to the
+        means of p(x|z). ``VAE.dense(sizes)`` makes both of linear layers.
+    latent_dim : int
+        The length of a code.
+    n_visible : int, optional
+        If given, images go to the encoder as rows (N, n_visible), else as they are.
+    likelihood : str
+        "bernoulli" (the decoder is an nn.Sequential that ends in nn.Sigmoid) or "gaussian".
+    noise : float, optional
+        The standard deviation of every Gaussian pixel, learned where it is None.
+    beta : float or callable
+        The weight of the KL term in the loss (Higgins et al. 2017), a number or, for KL annealing (Bowman et al. 2016), a
+        function of the training's progress, 0 to 1.
+    binarize : bool
+        Whether ``loss`` draws black and white pixels anew from the grey ones in every batch (Salakhutdinov & Murray 2008).
+
+    Raises
+    ------
+    ValueError
+        For settings that make no sense.
+
+    Examples
+    --------
+    >>> import torch
+    >>> vae = VAE.dense((64, 32, 2))
+    >>> x = torch.rand(5, 64)
+    >>> vae.encode(x).shape, vae.decode(torch.zeros(1, 2)).shape
+    (torch.Size([5, 2]), torch.Size([1, 64]))
+    >>> vae.sample(3, generator=torch.Generator().manual_seed(0)).shape
+    torch.Size([3, 64])
+
+    References
+    ----------
+    Kingma & Welling (2014), Auto-encoding variational Bayes. Rezende, Mohamed & Wierstra (2014), Stochastic
+    backpropagation and approximate inference in deep generative models.
     """
 
     def __init__(

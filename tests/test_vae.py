@@ -113,7 +113,7 @@ def test_a_bound_with_terms_of_its_own_is_trained_as_it_is():
 
 def test_own_nets_make_a_vae():
     """Pictures go to an encoder of one's own as they are."""
-    encoder = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6, 4))
+    encoder = nn.Sequential(nn.Conv2d(1, 4, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 4, 4))
     model = VAE(encoder, nn.Sequential(nn.Linear(2, 4 * 3), nn.Unflatten(1, (1, 4, 3)), nn.Sigmoid()), 2)
     x = BINARY.float().view(-1, 1, 4, 3)
     total, reconstruction, kl = model.elbo(x, seeded(5))

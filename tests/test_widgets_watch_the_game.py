@@ -68,16 +68,16 @@ def game_as_sent(shown, r, t):
 def test_a_recorded_training_is_the_training_and_its_copies_are_its_moments(steps):
     """With 200 points in batches of 50: 4 batches an epoch. Shorter trainings, each from the start, end where the copies are."""
     def trained(epochs):
-        gan = a_gan(steps=steps)
+        gan = a_gan(n_critic=steps)
         fit(gan, POINTS, epochs=epochs, batch_size=50, lr=0.01, seed=3, progress=False)
         return gan
 
-    gan = a_gan(steps=steps)
+    gan = a_gan(n_critic=steps)
     history = record(gan, POINTS, [0, 4, 8] if steps == 1 else [0, 4], epochs=3, batch_size=50, lr=0.01, seed=3, progress=False)
     assert [step for step, _ in history] == ([0, 4, 8] if steps == 1 else [0, 4])
     for p, q in zip(trained(3).parameters(), gan.parameters()):
         assert torch.equal(p, q)  # to record changes nothing
-    wanted = [a_gan(steps=steps), trained(1), trained(2)] if steps == 1 else [a_gan(steps=steps), trained(3)]
+    wanted = [a_gan(n_critic=steps), trained(1), trained(2)] if steps == 1 else [a_gan(n_critic=steps), trained(3)]
     for (_, kept), want in zip(history, wanted, strict=True):
         for p, q in zip(kept.parameters(), want.parameters(), strict=True):
             assert torch.equal(p, q) and not p.requires_grad
@@ -87,7 +87,7 @@ def test_a_recorded_training_is_the_training_and_its_copies_are_its_moments(step
 def test_moments_are_even_and_end_with_the_training():
     history = record(a_gan(), Data(POINTS, None, "ring", "generated"), 5, epochs=2, batch_size=50, progress=False)
     assert [step for step, _ in history] == [0, 2, 4, 6, 8]
-    history = record(a_gan(steps=3), POINTS, 2, epochs=2, batch_size=50, progress=False)  # 8 batches: 2 rounds and 2 steps of a third
+    history = record(a_gan(n_critic=3), POINTS, 2, epochs=2, batch_size=50, progress=False)  # 8 batches: 2 rounds and 2 steps of a third
     assert [step for step, _ in history] == [0, 2]
     weights = [gan.generator[0].weight for _, gan in history]
     assert not torch.equal(*weights)

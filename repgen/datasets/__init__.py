@@ -144,8 +144,35 @@ def load_data(name: str, split: str = "train", device: torch.device | str = "cpu
     there is verified by its checksum; what is missing is downloaded; where that fails, the digits bundled with
     scikit-learn stand in, for the newsgroups posts drawn from a topic model, and one printed line says so.
 
-    Raises DataError for an unknown name, split or option, for a value that makes no sense, and for a damaged file,
-    which is never replaced unasked.
+    Parameters
+    ----------
+    name : str
+        One of the names above.
+    split : str
+        One of its splits.
+    device : torch.device or str
+        Where the tensors go.
+    **options
+        As above.
+
+    Returns
+    -------
+    Data
+        The examples ``x``, their ``labels`` or None, where they are from, and whether they stand in for others.
+
+    Raises
+    ------
+    DataError
+        For an unknown name, split or option, for a value that makes no sense, and for a damaged file, which is never
+        replaced unasked.
+
+    Examples
+    --------
+    >>> digits = load_data("digits", size=8)
+    >>> digits.x.shape, digits.labels.shape
+    (torch.Size([1500, 1, 8, 8]), torch.Size([1500]))
+    >>> load_data("ring", "test", n=80, seed=1).x.shape
+    torch.Size([80, 2])
     """
     kind = _SETS[_known("data set", name, _SETS)]
     _known(f"split of {name}", split, kind.splits)

@@ -12,10 +12,31 @@ from repgen.evaluation._inputs import as_pair, as_real, check_finite
 
 
 def reconstruction_error(x: Tensor, y: Tensor) -> float:
-    """Squared error summed over pixels, mean over images; x and y (N, ...) hold the same pixels.
+    """Squared error summed over pixels, mean over images.
 
-    The definition of Hinton & Salakhutdinov (2006), Fig. 2. Tensors or NumPy arrays. Raises ValueError for none, and for
-    shapes that differ.
+    Parameters
+    ----------
+    x, y : Tensor or ndarray
+        (N, ...), images and their reconstructions, of the same number of pixels.
+
+    Returns
+    -------
+    float
+        In squared units of the pixels.
+
+    Raises
+    ------
+    ValueError
+        For images that do not pair.
+
+    Examples
+    --------
+    >>> reconstruction_error(torch.zeros(5, 4), torch.ones(5, 1, 2, 2))
+    4.0
+
+    References
+    ----------
+    Hinton & Salakhutdinov (2006), Reducing the dimensionality of data with neural networks, Fig. 2.
     """
     x, y = match_rows(x, y)
     return (x - y).double().square().sum(1).mean().item()

@@ -56,7 +56,7 @@ def record(gan: GAN, data, moments: int | Sequence[int] = 30, *, epochs: int = 1
     if refused := {"validation", "patience", "checkpoint", "compile"} & set(options):
         raise ValueError(f"a recorded training takes no {' and no '.join(sorted(refused))}")
     examples = getattr(data, "x", data)
-    total = epochs * math.ceil(len(examples) / batch_size) // gan.steps
+    total = epochs * math.ceil(len(examples) / batch_size) // gan.n_critic
     if isinstance(moments, (int, np.integer)):
         if not 2 <= moments <= total + 1:
             raise ValueError(f"moments: expected 2 to {total + 1} in a training of {total} steps of the generator, got {moments}")

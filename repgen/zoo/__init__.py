@@ -81,8 +81,31 @@ def record(name: str, folder: Path | str = FOLDER) -> dict:
 def load_pretrained(name: str, device: torch.device | str = "cpu", folder: Path | str = FOLDER) -> nn.Module:
     """The trained model on a device, in eval mode and float32: that which came with the package, or that in ``folder``.
 
-    Raises ZooError if the weights are not, bit for bit, those that the record was made of, and for
-    a model whose recipe keeps the record alone.
+    Parameters
+    ----------
+    name : str
+        A model of the zoo: see `names`.
+    device : torch.device or str
+        Where it goes.
+    folder : Path or str
+        Where its two files are: the package's zoo, unless you trained it yourself.
+
+    Returns
+    -------
+    Module
+        Of the class that its recipe builds.
+
+    Raises
+    ------
+    ZooError
+        If the weights are not, bit for bit, those that the record was made of, and for a model whose recipe keeps the
+        record alone.
+
+    Examples
+    --------
+    >>> model = load_pretrained("linear-ae-digits")
+    >>> model.training, model.encode(torch.zeros(2, model.encoder.in_features)).shape[0]
+    (False, 2)
     """
     folder = Path(folder)
     expected = record(name, folder)["sha256"]
