@@ -2,7 +2,7 @@
 
 from repgen.autoencoder import Autoencoder, LinearAutoencoder
 from repgen.claims import ClaimError, claim
-from repgen.datasets import Data, DataError, load_data
+from repgen.datasets import Data, DataError, load_data, load_images
 from repgen.denoising import DenoisingAutoencoder
 from repgen.gan import GAN
 from repgen.pca import PCA
@@ -32,6 +32,7 @@ __all__ = [
     "cosine",
     "fit",
     "load_data",
+    "load_images",
     "setup",
     "warmup_cosine",
 ]

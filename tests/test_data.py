@@ -1,13 +1,17 @@
 """Named data sets: the real files against the standard loaders, and everything that can go wrong with them."""
 
+import contextlib
 import copy
 import dataclasses
 import http.server
 import io
+import json
+import os
 import pickle
 import socket
 import tarfile
 import threading
+import time
 import types
 import zlib
 from pathlib import Path
@@ -114,11 +118,8 @@ def test_faces_are_scikit_learns_pooled_and_split_by_person(real):
 def test_face_patches_come_from_the_people_of_their_split(real, monkeypatch):
     """With every face painted in the grey of its person, a patch tells whose it is."""
     grey = types.SimpleNamespace(seen=None)
-
-    def painted(**_):
-        return np.repeat(np.arange(40) / 40, 10)[:, None].astype(np.float32).repeat(4096, 1), np.repeat(np.arange(40), 10)
-
-    monkeypatch.setattr(sklearn.datasets, "fetch_olivetti_faces", painted)
+    painted = np.repeat(np.arange(40) / 40, 10)[:, None, None].astype(np.float32).repeat(64, 1).repeat(64, 2)
+    monkeypatch.setattr(datasets, "_read_faces", lambda: painted)
     for split, people in (("train", range(30)), ("validation", range(30)), ("test", range(30, 40))):
         grey.seen = (load_data("face_patches", split, n=2000).x[:, 0, 12, 12] * 40).round().int().unique().tolist()
         assert grey.seen == list(people)
@@ -303,6 +304,9 @@ def spoilt(value, *places, shape=(3, 4)):
         (spoilt(float("-inf"), (0, 0)), {}, ["-inf at [0, 0]"]),
         (spoilt(1.5, (1, 1), (2, 2), (2, 3)), {"unit": True}, ["3 of its 12", "outside [0, 1]", "0.5 to 1.5", "1.5 at [1, 1]"]),
         (spoilt(-0.25, (0, 3)), {"unit": True}, ["-0.25 at [0, 3]"]),
+        (spoilt(1.0000001, (0, 3)), {"unit": True}, ["found 0.5 to 1.0000001", "1.0000001 at [0, 3]"]),
+        (spoilt(1 + 1e-15, (0, 3)).double().index_fill(0, torch.tensor(1), 1 + 4e-16), {"unit": True}, ["1.0000000000000004 at [1, 0]"]),
+        (spoilt(1.0, (0, 3)).bfloat16() * 1.0079, {"unit": True}, ["1.0078125 at [0, 3]"]),
         (torch.zeros(3, 4, dtype=torch.uint8), {}, ["uint8", ".float()"]),
         (torch.zeros(3, 4, dtype=torch.int64), {}, ["int64"]),
         (torch.zeros(3, 4, dtype=torch.complex64), {}, ["complex64"]),
@@ -358,6 +362,7 @@ def test_missing_faces_become_forty_people_of_ten(empty, capsys):
 
 def test_a_failed_download_is_tried_once_in_a_process_but_again_when_asked_for(empty, monkeypatch):
     tries = []
+    monkeypatch.setattr(download, "_reach", lambda urls: None)
     monkeypatch.setitem(download.SOURCES, "mnist", download.SOURCES["mnist"]._replace(fetch=lambda folder: tries.append(folder) or 1 / 0))
     assert load_data("mnist").stand_in and load_data("mnist", "test").stand_in and len(tries) == 1
     with pytest.raises(DataError, match="could not be downloaded"):
@@ -370,7 +375,7 @@ def test_a_root_that_cannot_be_written_is_named(tmp_path, empty, monkeypatch, ca
     monkeypatch.setenv("REPGEN_DATA", str(tmp_path / "file" / "data"))  # binds root, too, unlike chmod
     assert load_data("mnist").stand_in
     (line,) = capsys.readouterr().out.splitlines()
-    assert "cannot be written" in line and str(tmp_path / "file" / "data") in line and "REPGEN_DATA" in line
+    assert "fetch mnist" in line and "cannot be written" in line and str(tmp_path / "file" / "data") in line and "REPGEN_DATA" in line
     with pytest.raises(DataError, match="REPGEN_DATA"):
         datasets.fetch("faces")
 
@@ -392,7 +397,7 @@ def test_a_download_that_breaks_off_leaves_nothing(empty, monkeypatch, capsys):
     monkeypatch.setattr(vision, "download_and_extract_archive", transfer)
     assert load_data("mnist").stand_in and len(written) == 3
     assert "the line went dead" in capsys.readouterr().out
-    assert list(empty.rglob("*")) == [] and socket.getdefaulttimeout() is None
+    assert list(empty.rglob("*")) == []
 
 
 def test_a_download_that_is_interrupted_leaves_nothing(empty, monkeypatch):
@@ -400,6 +405,7 @@ def test_a_download_that_is_interrupted_leaves_nothing(empty, monkeypatch):
         put(folder / FACES, b"half a file")
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(download, "_reach", lambda urls: None)
     monkeypatch.setitem(download.SOURCES, "faces", download.SOURCES["faces"]._replace(fetch=fetch))
     with pytest.raises(KeyboardInterrupt):
         load_data("faces")
@@ -408,6 +414,7 @@ def test_a_download_that_is_interrupted_leaves_nothing(empty, monkeypatch):
 
 def test_a_download_of_something_else_is_refused(empty, monkeypatch):
     source = download.SOURCES["mnist"]
+    monkeypatch.setattr(download, "_reach", lambda urls: None)
     monkeypatch.setitem(
         download.SOURCES, "mnist", source._replace(fetch=lambda folder: [put(folder / file, b"a login page") for file in source.files])
     )
@@ -419,7 +426,8 @@ def test_a_download_of_something_else_is_refused(empty, monkeypatch):
 def test_fetch_brings_what_is_missing_or_damaged_and_leaves_the_rest(empty, monkeypatch):
     content = {"a/one": b"one", "a/two": b"two", "three": b"three"}
     sums = {file: (len(x), download.hashlib.md5(x).hexdigest()) for file, x in content.items()}
-    fetched = download.Source(lambda folder: [put(folder / file, x) for file, x in content.items()], sums)
+    fetched = download.Source(list, 1, lambda folder: [put(folder / file, x) for file, x in content.items()], sums)
+    monkeypatch.setattr(download, "_reach", lambda urls: None)
     monkeypatch.setitem(download.SOURCES, "mnist", fetched)
     right, wrong = put(empty / "a/one", b"one"), put(empty / "a/two", b"tw")
     before = right.stat().st_ino
@@ -432,10 +440,24 @@ def test_fetch_brings_what_is_missing_or_damaged_and_leaves_the_rest(empty, monk
     assert datasets.fetch("mnist")  # nothing to bring: no download
 
 
-def test_scikit_learns_own_conversion_of_the_faces_is_recognised_by_its_note(empty, monkeypatch):
-    """What scikit-learn writes has other bytes on other versions; its conversion runs for real here."""
+def knowing(monkeypatch, source, content: bytes):
+    """The source, were this the content of its one file."""
+    (file,) = download.SOURCES[source].files
+    sums = {file: (len(content), download.hashlib.md5(content).hexdigest())}
+    monkeypatch.setitem(download.SOURCES, source, download.SOURCES[source]._replace(files=sums))
+
+
+def as_npy(images) -> bytes:
+    packed = io.BytesIO()
+    np.save(packed, images)
+    return packed.getvalue()
+
+
+def test_the_faces_are_kept_as_plain_numbers_whatever_scikit_learn_writes(empty, monkeypatch, capsys):
+    """Its pickle has other bytes on other versions; its conversion runs for real here."""
     pixels = np.random.default_rng(0).integers(0, 256, (4096, 400), dtype=np.uint8)
     pixels[:2, 0] = 0, 255
+    expected = pixels.T.reshape(400, 64, 64).swapaxes(1, 2).astype(np.float32) / 255
 
     def remote(metadata, dirname, **_):
         savemat(Path(dirname) / "raw.mat", {"faces": pixels})
@@ -443,13 +465,58 @@ def test_scikit_learns_own_conversion_of_the_faces_is_recognised_by_its_note(emp
 
     monkeypatch.setattr(download, "_reach", lambda urls: None)
     monkeypatch.setattr(olivetti, "_fetch_remote", remote)
-    assert datasets.fetch("faces") == datasets.verify("faces") == [empty / FACES]
-    assert sorted(p.name for p in empty.rglob("*")) == ["olivetti_py3.pkz", "olivetti_py3.pkz.md5", "sklearn"]
-    got = load_data("faces", "all", size=64)
-    assert not got.stand_in and np.allclose(got.flat.numpy(), pixels.T.reshape(400, 64, 64).swapaxes(1, 2).reshape(400, -1) / 255)
-    put(empty / FACES, (empty / FACES).read_bytes() + b"!")
-    with pytest.raises(DataError, match="damaged"):
+    with pytest.raises(DataError, match="olivetti.npy is damaged, or is not the original"):
+        datasets.fetch("faces")  # these are not the faces
+    assert not list(empty.rglob("*"))
+    knowing(monkeypatch, "faces", as_npy(np.ascontiguousarray(expected)))
+    foreign = put(empty / FACES, b"written by some other version")
+    with pytest.raises(DataError, match="olivetti_py3.pkz is damaged.*never opened.*fetch faces"):
         load_data("faces")
+    capsys.readouterr()
+    assert datasets.fetch("faces") == datasets.verify("faces") == [empty / download.FACES]
+    assert capsys.readouterr().out == f"faces: downloading about 4 MB to {empty}, once\n"
+    assert sorted(p.name for p in empty.rglob("*")) == ["olivetti.npy", "olivetti_py3.pkz", "repgen", "sklearn"]
+    assert foreign.read_bytes() == b"written by some other version"
+    got = load_data("faces", "all", size=64)
+    assert not got.stand_in and np.array_equal(got.x[:, 0].numpy(), expected) and torch.equal(got.labels, torch.arange(400) // 10)
+    assert next(row for row in datasets.status() if row.name == "faces").state == "verified"
+    put(empty / download.FACES, (empty / download.FACES).read_bytes() + b"!")
+    with pytest.raises(DataError, match="olivetti.npy is damaged"):
+        load_data("faces")
+
+
+@pytest.mark.parametrize("real", ["faces", "newsgroups"], indirect=True)
+def test_what_is_kept_of_a_download_is_what_the_code_knows(real, request, empty, monkeypatch):
+    """From the copy of known bytes that scikit-learn keeps: the same checksum, and the same data afterwards."""
+    source = request.node.callspec.params["real"]
+    (kept,) = download.SOURCES[source].kept
+    if not (real / kept).exists():
+        pytest.skip(f"{kept} is not in {real}")
+    put(empty / kept, (real / kept).read_bytes())
+    before = load_data(source, "test")
+    entry = download.SOURCES[source]
+
+    def fetch(folder):
+        put(folder / kept, (real / kept).read_bytes())  # where scikit-learn would put it
+        entry.fetch(folder)
+
+    monkeypatch.setattr(download, "_reach", lambda urls: None)
+    monkeypatch.setitem(download.SOURCES, source, entry._replace(fetch=fetch))
+    (empty / kept).unlink()
+    assert datasets.fetch(source) == [empty / file for file in entry.files] and not (empty / kept).exists()
+    after = load_data(source, "test")
+    assert not after.stand_in and torch.equal(after.x, before.x) and torch.equal(after.labels, before.labels)
+
+
+@pytest.mark.parametrize("file", [TRAIN_LABELS, FACES, NEWS, download.FACES, download.NEWSGROUPS])
+def test_a_note_beside_a_file_is_no_word_for_it(file, empty):
+    """No file in the data folder may say that another one is right."""
+    path = put(empty / file, b"altered")
+    for name in (".md5", ".sha256"):
+        put(path.with_name(path.name + name), download.hashlib.md5(b"altered").hexdigest().encode() + b"\n")
+    source = "mnist" if "MNIST" in file else "faces" if "olivetti" in file else "newsgroups"
+    with pytest.raises(DataError, match=f"{path.name} is damaged"):
+        load_data(source)
 
 
 def archive(train, test) -> bytes:
@@ -469,16 +536,20 @@ TRAIN_POSTS = {"alt.atheism": HEADER + "the sky, sky", "sci.space": HEADER + "Ro
 TEST_POSTS = {"alt.atheism": HEADER + "sky sky\nSKY comet", "sci.space": HEADER + "comet", "sci.med": HEADER + "> sky\nrocket"}
 
 
-def test_scikit_learns_own_conversion_of_the_newsgroups_is_recognised_and_counted(empty, monkeypatch):
-    """Its conversion runs for real here, on an archive of six posts."""
+def test_the_newsgroups_are_kept_as_plain_text_and_counted(empty, monkeypatch):
+    """scikit-learn's conversion runs for real here, on an archive of six posts."""
 
     def remote(metadata, dirname, **_):
         return put(Path(dirname) / metadata.filename, archive(TRAIN_POSTS, TEST_POSTS))
 
     monkeypatch.setattr(download, "_reach", lambda urls: None)
     monkeypatch.setattr(twenty, "_fetch_remote", remote)
-    assert datasets.fetch("newsgroups") == datasets.verify("newsgroups") == [empty / NEWS]
-    assert sorted(p.name for p in empty.rglob("*")) == [Path(NEWS).name, Path(NEWS).name + ".md5", "sklearn"]
+    home = str(empty.parent / "theirs")
+    theirs = [twenty.fetch_20newsgroups(data_home=home, subset=s, remove=("headers", "footers", "quotes")) for s in ("train", "test")]
+    posts = {split: [found.data, found.target.tolist()] for split, found in zip(("train", "test"), theirs)}
+    knowing(monkeypatch, "newsgroups", json.dumps(posts, separators=(",", ":")).encode())
+    assert datasets.fetch("newsgroups") == datasets.verify("newsgroups") == [empty / download.NEWSGROUPS]
+    assert sorted(p.name for p in empty.rglob("*")) == ["20newsgroups.json", "repgen"]
     train, test = load_data("newsgroups"), load_data("newsgroups", "test")
     assert not train.stand_in and train.words == test.words == ("rocket", "sky")  # no headers, no stop words
     assert sorted(newsgroups.unscale(train.x).tolist()) == [[0, 2], [1, 1]]  # nothing is left of the third post
@@ -492,8 +563,8 @@ def test_a_download_of_the_newsgroups_that_is_cut_short_leaves_nothing(empty, mo
     monkeypatch.setattr(download, "_reach", lambda urls: None)
     monkeypatch.setattr(twenty, "_fetch_remote", remote)
     assert load_data("newsgroups").stand_in and list(empty.rglob("*")) == []
-    (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("newsgroups: not found") and "topic model stand in" in line and "digits" not in line
+    first, line = capsys.readouterr().out.splitlines()
+    assert first.startswith("newsgroups: downloading about 14 MB") and line.startswith("newsgroups: not found") and "topic model stand in" in line and "digits" not in line
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -519,6 +590,58 @@ def test_reach_tells_an_answer_from_a_refusal_and_from_silence(monkeypatch):
         with pytest.raises(OSError, match="no answer|timed out"):
             download._reach([hangs], seconds=0.3)
         server.shutdown()
+
+
+class Trickle(http.server.BaseHTTPRequestHandler):
+    """A server that promises much and sends a byte now and then."""
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.end_headers()
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while not self.server.over.wait(0.02):
+                self.wfile.write(b"x")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize(("limit", "stall", "said"), [(0.5, 60, "it took more than 0.5 s"), (60, 0.5, "nothing came for 0.5 s")])
+def test_a_server_that_trickles_is_given_up(limit, stall, said, empty, monkeypatch, capsys):
+    """torchvision's own loader; it writes what came by the 32 KB, and so nothing at all in this time."""
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.delenv("REPGEN_OFFLINE")
+    monkeypatch.setattr(download, "LIMIT", limit)
+    monkeypatch.setattr(download, "STALL", stall)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Trickle) as server:
+        server.over = threading.Event()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(vision.MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+        start = time.monotonic()
+        assert load_data("mnist").stand_in
+        assert time.monotonic() - start < 10
+        server.over.set()
+        server.shutdown()
+    first, line = capsys.readouterr().out.splitlines()
+    assert first == f"mnist: downloading about 12 MB to {empty}, once" and said in line
+    assert list(empty.rglob("*")) == []
+
+
+def test_what_killed_downloads_left_is_removed_and_what_others_are_at_is_not(empty, monkeypatch):
+    old, young = empty / "faces-abcdefgh.part", empty / "newsgroups-abcdefgh.part"
+    other = empty / "my-own.part"
+    for folder in (old, young, other):
+        put(folder / "sklearn" / "half", b"a file")
+    for folder in (old, other):
+        os.utime(folder, (time.time() - 7200,) * 2)
+    with pytest.raises(DataError, match="REPGEN_OFFLINE"):
+        datasets.fetch("mnist")
+    assert sorted(empty.iterdir()) == [other, young]
 
 
 # --- damage ---
@@ -553,6 +676,19 @@ def test_a_file_that_cannot_be_read_is_named(empty):
     (empty / TRAIN_LABELS).mkdir(parents=True)
     with pytest.raises(DataError, match="train-labels-idx1-ubyte cannot be read"):
         load_data("mnist")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize(("name", "file"), [("mnist", TRAIN_LABELS), ("faces", FACES), ("newsgroups", NEWS), ("faces", download.FACES)])
+def test_a_named_pipe_is_not_waited_for(name, file, empty):
+    (empty / file).parent.mkdir(parents=True)
+    os.mkfifo(empty / file)
+    start = time.monotonic()
+    for look in (load_data, datasets.verify):
+        with pytest.raises(DataError, match=f"{Path(file).name} cannot be read .it is not a file"):
+            look(name)
+    assert "it is not a file" in next(row for row in datasets.status() if row.name == name).note
+    assert time.monotonic() - start < 20
 
 
 def test_nothing_is_unpickled_before_its_checksum_is_right(empty, tmp_path):
@@ -600,6 +736,19 @@ def test_root(monkeypatch, tmp_path):
     assert datasets.root() == tmp_path / ".cache" / "repgen"
     monkeypatch.setattr(download.sys, "platform", "darwin")
     assert datasets.root() == tmp_path / "Library" / "Caches" / "repgen"
+    monkeypatch.setattr(download.sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # to be ignored, says its specification
+    assert datasets.root() == tmp_path / ".cache" / "repgen"
+
+
+@pytest.mark.parametrize("chosen", ["data", "./data", "../data", ".", "~nobody-of-this-name/data"])
+def test_a_root_that_depends_on_where_python_was_started_is_refused(chosen, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REPGEN_DATA", chosen)
+    for ask in (datasets.root, datasets.status, lambda: load_data("mnist"), lambda: datasets.fetch("faces")):
+        with pytest.raises(DataError, match=f"REPGEN_DATA is '{chosen}'.*set it to {tmp_path.parent}"):
+            ask()
+    assert not list(tmp_path.iterdir()) and len(load_data("ring", n=3)) == 3
 
 
 def test_status_has_a_row_for_every_name_and_fetch_and_verify_nothing_to_do_without_files(empty):
