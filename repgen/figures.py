@@ -60,7 +60,7 @@ def rows(
     columns = max(len(x) for x in lines.values())
     h, w = next(iter(lines.values())).shape[1:3]
     label_width = 0.085 * max(len(label) for label in lines)
-    fig, axes = plt.subplots(
+    _, axes = plt.subplots(
         len(lines), columns, squeeze=False,
         figsize=(columns * (size + 0.04) + label_width, len(lines) * (size * h / w + 0.04)),
     )  # fmt: skip

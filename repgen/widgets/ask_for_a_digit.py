@@ -92,4 +92,7 @@ class AskForADigit(Widget):
         n, k, size = self.top.spec["n_in"], len(self.labels), len(self.top.weights) + len(self.down.weights)
         layers = [layer["n_out"] for layer in self.down.spec["layers"] if "n_out" in layer]
         sizes = "-".join(map(str, [*reversed(layers), n - k, self.top.spec["n_code"]]))
-        return f"AskForADigit({self.title!r}: {sizes}, {k} classes, {height} x {width} pixels, {size / 1e6:.1f} MB of weights)"
+        return (
+            f"AskForADigit({self.title!r}: {sizes}, {k} classes, "
+            f"{height} x {width} pixels, {size / 1e6:.1f} MB of weights)"
+        )

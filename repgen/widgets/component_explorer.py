@@ -73,4 +73,7 @@ class ComponentExplorer(Widget):
     def __repr__(self):
         height, width = self.shape
         n_code = self.network.spec["n_in"]
-        return f"ComponentExplorer({self.title!r}: {n_code} components, {height} x {width} pixels, {len(self.labels)} images)"
+        return (
+            f"ComponentExplorer({self.title!r}: {n_code} components, "
+            f"{height} x {width} pixels, {len(self.labels)} images)"
+        )

@@ -87,4 +87,7 @@ class ConceptMixer(Widget):
 
     def __repr__(self):
         height, width = self.shape
-        return f"ConceptMixer({self.title!r}: {', '.join(self.names)}; {height} x {width} pixels, {len(self.labels)} images)"
+        return (
+            f"ConceptMixer({self.title!r}: {', '.join(self.names)}; "
+            f"{height} x {width} pixels, {len(self.labels)} images)"
+        )

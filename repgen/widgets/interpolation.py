@@ -72,4 +72,7 @@ class Interpolation(Widget):
 
     def __repr__(self):
         height, width = self.shape
-        return f"Interpolation({self.title!r}: {', '.join(self.names)}; {height} x {width} pixels, {len(self.labels)} images)"
+        return (
+            f"Interpolation({self.title!r}: {', '.join(self.names)}; "
+            f"{height} x {width} pixels, {len(self.labels)} images)"
+        )
