@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.repgen-installed
 BOOK := _build/html/.built
-SOURCES := $(shell find _config.yml _toc.yml index.md references.bib pages chapters assignments _ext _static -type f \
+SOURCES := $(shell find _config.yml _toc.yml index.md references.bib pages chapters assignments repgen _ext _static -type f \
 	! -path '*/.ipynb_checkpoints/*' ! -path '*/__pycache__/*' ! -name '*.part' 2>/dev/null)
 # Runs a command whose kernels do not each import torch anew.
 WARM := $(BIN)/python tools/warm_kernel.py serve

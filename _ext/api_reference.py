@@ -69,7 +69,8 @@ def markdown(name):
     module = importlib.import_module(name)
     if not public(module):
         return ""
-    text = [f"**`{name}`** – {(module.__doc__ or '').strip().split(chr(10))[0].rstrip('.')}.\n", "```{eval-rst}"]
+    about = " ".join((module.__doc__ or "").strip().split("\n\n")[0].split())
+    text = [f"**`{name}`** – {shown(about).rstrip('.')}.\n", "```{eval-rst}"]
     for thing in public(module).values():
         kind = "class" if inspect.isclass(thing) else "function"
         text.append(f".. auto{kind}:: {name}.{thing.__name__}")

@@ -43,7 +43,7 @@ def images(
     lines = -(-len(pictures) // columns)
     h, w = pictures.shape[1:3]
     height = size * h / w + (0.26 if titles is not None else 0.04)
-    fig, axes = plt.subplots(lines, columns, figsize=(columns * (size + 0.04), lines * height), squeeze=False)
+    _, axes = plt.subplots(lines, columns, figsize=(columns * (size + 0.04), lines * height), squeeze=False)
     for i, ax in enumerate(axes.flat):
         ax.axis("off")
         if i < len(pictures):
