@@ -31,9 +31,9 @@ The data are under REPGEN_DATA, or else in your cache folder. TQDM_DISABLE=1 hid
 
 
 def parser() -> argparse.ArgumentParser:
-    raw = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     program = "repgen" if Path(sys.argv[0]).stem == "repgen" else "python -m repgen"  # a script, or the module
-    main = argparse.ArgumentParser(prog=program, description=ABOUT, epilog=EXAMPLES, **raw)
+    raw = argparse.RawDescriptionHelpFormatter
+    main = argparse.ArgumentParser(prog=program, description=ABOUT, epilog=EXAMPLES, formatter_class=raw)
     commands = main.add_subparsers(dest="command", metavar="COMMAND", title="commands")
 
     train = commands.add_parser(
@@ -104,12 +104,14 @@ def train(args: argparse.Namespace) -> None:
     folder = zoo.FOLDER if args.publish else args.out or zoo.user_folder()
     device = distributed.init_distributed(args.device)
     try:
-        common = {"folder": folder, "device": device, "progress": not args.quiet}
+        options |= {"progress": not args.quiet}
         if args.repeat is not None:
-            record = zoo.repeat_recipe(args.name, args.repeat, **common, **options)
+            record = zoo.repeat_recipe(args.name, args.repeat, folder=folder, device=device, **options)
             said = f"{args.name}, seed {args.repeat}: {_metrics(record['repeats'][str(args.repeat)]['metrics'])}"
         else:
-            record = zoo.train_recipe(args.name, seed=args.seed, force=args.force, **common, **options)
+            record = zoo.train_recipe(
+                args.name, folder=folder, device=device, seed=args.seed, force=args.force, **options
+            )
             said = f"{folder / args.name}{'.safetensors' if record['sha256'] else '.json'}: {summary(record)}"
         if distributed.rank_and_world_size()[0] == 0:
             print(said)
@@ -142,8 +144,8 @@ def show_zoo(args: argparse.Namespace) -> None:
 
 def show_data(args: argparse.Namespace) -> None:
     if args.action == "fetch":
-        for path in datasets.fetch(args.name) or [f"{args.name} needs no files"]:
-            print(path)
+        paths = datasets.fetch(args.name)
+        print("\n".join(map(str, paths)) or f"{args.name} needs no files")
         return
     rows = datasets.status()
     if args.action == "verify":

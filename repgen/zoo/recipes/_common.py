@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ PATCH_SPLITS = ("train", "validation", "test")
 PATCH_SIZES = (625, 2000, 1000, 500, 30)  # of the nets of patches
 
 
-def load_patches(device: torch.device | str) -> tuple[Data, Data, Data]:
+def load_patches(device: torch.device | str) -> tuple[Data, ...]:
     """Training patches of 30 people, others of theirs, and patches of 10 strangers, on the paper's scale."""
     splits = [load_data("face_patches", split, device) for split in PATCH_SPLITS]
     scaled = synthetic.standardize(*(split.x for split in splits))
@@ -150,29 +151,29 @@ class DiffAugment(nn.Module):
 # --- what is measured
 
 
-def measure_error(model: nn.Module, x: Tensor) -> float:
+def measure_error(model, x: Tensor) -> float:
     """The squared error of the reconstruction, a mean over x (N, D)."""
     return reconstruction_error(x, model.decode(model.encode(x)))
 
 
-def measure_test_error(model: nn.Module, seen: Data, unseen: Data) -> dict[str, float]:
+def measure_test_error(model, seen: Data, unseen: Data) -> dict[str, float]:
     """The reconstruction error on test pictures."""
     return {"test error": measure_error(model, unseen.flat)}
 
 
-def measure_both_errors(model: nn.Module, seen: Data, unseen: Data) -> dict[str, float]:
+def measure_both_errors(model, seen: Data, unseen: Data) -> dict[str, float]:
     """The reconstruction errors on training and on test pictures."""
     return {"training error": measure_error(model, seen.flat), "test error": measure_error(model, unseen.flat)}
 
 
-def measure_on_people(name: str, net: nn.Module, met: Tensor, strangers: Tensor) -> dict[str, float]:
+def measure_on_people(name: str, net, met: Tensor, strangers: Tensor) -> dict[str, float]:
     """Squared errors a patch (N, 625): of people met, and of strangers."""
     return {f"{name}, people met": measure_error(net, met), f"{name}, strangers": measure_error(net, strangers)}
 
 
 def measure_patches(model: nn.ModuleDict, faces: Data, others: Data, strangers: Data) -> dict[str, float]:
     """The same of each net, people met by other patches than it learned from."""
-    found = {}
+    found: dict[str, float] = {}
     for name, net in model.items():
         found |= measure_on_people(name, net, others.flat, strangers.flat)
     return found
@@ -209,11 +210,18 @@ def adam_with_decay(parameters, lr):
 def finetune_classifier(model: Classifier, digits: Data, **options) -> History:
     """The training of every classifier of logistic units, wherever its weights begin."""
     nn.init.zeros_(model.linear[-1].weight)  # the classes begin equal
-    settings = {"epochs": 80, "batch_size": 256, "lr": 4e-3, "optimizer": adam_with_decay, "amp": "auto"}
+    settings: dict[str, Any] = {
+        "epochs": 80,
+        "batch_size": 256,
+        "lr": 4e-3,
+        "optimizer": adam_with_decay,
+        "amp": "auto",
+    }
     return fit(model, (digits.flat, digits.labels), **settings | {"schedule": warmup_cosine()} | options)
 
 
 def measure_classifier(model: Classifier, digits: Data, unseen: Data) -> dict[str, float]:
+    assert unseen.labels is not None
     return {"test error, %": 100 * model.error(unseen.flat, unseen.labels)}
 
 
@@ -223,7 +231,7 @@ def measure_classifier(model: Classifier, digits: Data, unseen: Data) -> dict[st
 def fit_rbm(model: RBM, digits: Data, **settings) -> History:
     """Centres the machine on the digits' mean and trains it; lr falls to 0, so that the chains' noise averages out."""
     model.centre_on(digits.flat.mean(0))
-    common = {"batch_size": 100, "optimizer": "sgd", "schedule": linear_decay}
+    common: dict[str, Any] = {"batch_size": 100, "optimizer": "sgd", "schedule": linear_decay}
     return fit(model, digits.flat, **common | settings)
 
 
@@ -243,7 +251,7 @@ NEWTON_FIXED = ("amp", "batch_size", "checkpoint", "compile", "lr", "resume", "s
 
 
 def fit_by_newton(
-    models: Mapping[str, nn.Module], x: Tensor, *, epochs: int = 20, seed: int = 0, progress: bool = True
+    models: Mapping[str, Any], x: Tensor, *, epochs: int = 20, seed: int = 0, progress: bool = True
 ) -> History:
     """Fits models of logistic PCA, by the names of their costs. An epoch is a sweep over all codes and weights.
 

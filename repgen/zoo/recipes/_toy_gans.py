@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from repgen.datasets import load_data, synthetic
 from repgen.evaluation.metrics import modes
-from repgen.gan import GAN
 from repgen.train import History, fit
 
 NETS, BATCH, EPOCHS = 10, 128, 25  # of 100 steps each
@@ -53,7 +52,7 @@ def data(device):
     return tuple(load_data(name, device=device, n=100 * NETS * BATCH) for name in CENTRES)
 
 
-def fit_naively(model: GAN, x: Tensor, **options) -> History:
+def fit_naively(model, x: Tensor, **options) -> History:
     """As one would begin: Adam as it comes, all along at one rate."""
     settings = {"epochs": EPOCHS, "batch_size": model.generator.nets * BATCH, "lr": 1e-3}
     return fit(model, x, **settings | options)
@@ -64,7 +63,7 @@ def anneal_noise(start: float, end: float) -> Callable[[float], float]:
     return lambda progress: start * (end / start) ** min(progress / 0.8, 1)
 
 
-def count_modes(nets: GAN, centres: Tensor, std: float, n: int = 2500, seed: int = 0) -> list:
+def count_modes(nets, centres: Tensor, std: float, n: int = 2500, seed: int = 0) -> list:
     """``modes`` of n samples of each net."""
     device = next(nets.parameters()).device
     y = nets.sample(n * nets.generator.nets, torch.Generator(device).manual_seed(seed))

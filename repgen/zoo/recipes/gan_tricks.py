@@ -31,6 +31,7 @@ class Spectral(nn.Module):
 
     def __init__(self, weight: Tensor):
         super().__init__()
+        self.u: Tensor
         self.register_buffer("u", torch.randn(len(weight), weight.shape[2], 1))
 
     def forward(self, weight: Tensor) -> Tensor:
@@ -63,7 +64,7 @@ def batch_norm_relu(x):
     return F.relu((x - x.mean(1, keepdim=True)) / (x.var(1, correction=0, keepdim=True) + 1e-5).sqrt())
 
 
-def build_game(nets=NETS, *, latent_dim=2, g=F.relu, d=F.relu, spectral=False, spread=False, pack=1, **options) -> GAN:
+def build_game(nets=NETS, *, latent_dim=2, g=F.relu, d=F.relu, spectral=False, spread=False, pack=1, **options):
     discriminator = BatchedMLP(nets, 2 * pack * (1 + spread), 128, 128, 128, 1, activation=d)
     if spectral:
         for layer in discriminator.layers:
