@@ -1,7 +1,7 @@
 """The steps of grading that nbgrader leaves to the instructor. The Makefile's targets call it: see pages/teaching.md.
 
     python tools/grade.py students             writes assignments/*.ipynb, the exercises as students get them
-    python tools/grade.py collect NAME FROM    files from a folder or zip of submissions, by student
+    python tools/grade.py collect NAME FROM    files from a folder, zip or tar of submissions, by student
     python tools/grade.py check FILE           runs the visible tests of a student's notebook
     python tools/grade.py grades NAME          writes the marks as CSV, and says who waits for a hand grade
 """
@@ -12,14 +12,19 @@ import io
 import os
 import shutil
 import subprocess
+import stat
 import sys
+import tarfile
 import tempfile
+import zipfile
 from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 EXERCISES = ROOT / "chapters" / "exercises"
 STUDENTS = ROOT / "assignments"
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+LARGEST = {"all": 2**31, "one": 2**28}  # bytes that an archive may unpack to: of all submissions, of one
 
 
 def nbgrader(*arguments, **settings):
@@ -45,7 +50,7 @@ def students(folder=STUDENTS):
 
 
 def collect(assignment, source):
-    """Puts the notebooks in the folder or zip `source` into submitted/<student>/<assignment>/."""
+    """Puts the notebooks in the folder, zip or tar `source` into submitted/<student>/<assignment>/."""
     source = Path(source).expanduser()
     if not source.exists():
         sys.exit(f"{source}: there is no such file or folder; say FROM=<folder or zip of submissions>")
@@ -54,13 +59,11 @@ def collect(assignment, source):
         sys.exit(f"{assignment} has not been released yet: make release ASSIGNMENT={assignment}")
     archive = course / "downloaded" / assignment / "archive"
     shutil.rmtree(archive.parent, ignore_errors=True)
-    if source.is_dir():
-        shutil.copytree(source, archive)
-    else:
-        try:
-            shutil.unpack_archive(source, archive)
-        except (shutil.ReadError, ValueError):
-            sys.exit(f"{source} is neither a folder nor a zip")
+    try:
+        left_out = gather(source, archive)
+    except ValueError as error:
+        shutil.rmtree(archive.parent, ignore_errors=True)
+        sys.exit(f"{source}: {error}")
     before = submissions(course, assignment)
     nbgrader("zip_collect", assignment, "--force", "--strict", "--log-level=WARN")
     after = submissions(course, assignment)
@@ -71,6 +74,70 @@ def collect(assignment, source):
             shutil.rmtree(course / "autograded" / student / assignment, ignore_errors=True)
     new = sorted(student for student in after if before.get(student) != after[student])
     print(f"{len(after)} submissions of {assignment}, new or changed: {', '.join(new) or 'none'}")
+    for path, reason in left_out.items():
+        print(f"left out: {path}: {reason}", file=sys.stderr)
+
+
+def gather(source, folder):
+    """Copies or unpacks all submissions into `folder`, archives in them, too, so that nbgrader finds plain files.
+
+    Returns those that were left out, {path: why}. Raises ValueError where `source` itself cannot be used.
+    """
+    left_out = {}
+    if source.is_dir():
+
+        def skip(place, names):  # a link would be followed, and a pipe waited for
+            odd = [name for name in names if stat.S_IFMT(os.lstat(Path(place, name)).st_mode) not in (stat.S_IFREG, stat.S_IFDIR)]
+            left_out.update({str(Path(place, name).relative_to(source)): "it is neither a file nor a folder" for name in odd})
+            return odd
+
+        shutil.copytree(source, folder, ignore=skip)
+    else:
+        unpack(source, folder, LARGEST["all"])
+    for _ in range(3):  # archives in archives
+        found = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix.lower() in ARCHIVES]
+        for path in found:
+            place = path.parent / path.name.removesuffix(path.suffix).removesuffix(".tar")
+            try:
+                unpack(path, place, LARGEST["one"])
+            except ValueError as error:
+                left_out[str(path.relative_to(folder))] = str(error)
+            path.unlink()
+    for path in folder.rglob("*"):
+        if path.is_file() and path.suffix.lower() in ARCHIVES:
+            left_out[str(path.relative_to(folder))] = "it is an archive in an archive in an archive"
+            path.unlink()
+    return left_out
+
+
+def unpack(path, folder, largest):
+    """Unpacks a zip or tar into `folder`, which it makes. ValueError, and no folder, where that cannot be done safely."""
+    if folder.exists():
+        raise ValueError(f"there is a {folder.name} beside it")
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                check_members([(member.filename, member.file_size) for member in archive.infolist()], largest)
+                archive.extractall(folder)
+        elif tarfile.is_tarfile(path):
+            with tarfile.open(path) as archive:
+                check_members([(member.name, member.size) for member in archive], largest)
+                archive.extractall(folder, filter="data")  # raises for what lies or points outside, and for devices
+        else:
+            raise ValueError("it is neither a folder nor a zip or tar")
+    except Exception as error:  # zipfile and tarfile raise all kinds for damaged archives
+        shutil.rmtree(folder, ignore_errors=True)
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+def check_members(members, largest):
+    """ValueError for a member, (name, bytes), that would lie outside, and for more bytes than `largest` in all."""
+    for name, _ in members:
+        parts = name.replace("\\", "/").split("/")
+        if not parts[0] or ".." in parts or name[1:2] == ":":
+            raise ValueError(f"{name!r} would be written outside of the folder")
+    if (size := sum(size for _, size in members)) > largest:
+        raise ValueError(f"it would unpack to {size / 2**20:,.0f} MB, more than {largest / 2**20:,.0f}")
 
 
 def submissions(course, assignment):
