@@ -18,7 +18,7 @@ class StyleMixer(Widget):
     _esm = script("reconstruct", "chance", "normal", "style_mixer")
     _css = Widget._css + "".join((HERE / f"{name}.css").read_text("utf-8") for name in ("latent_plane", "style_mixer"))
     mapping = t.Instance(Network).tag(sync=True, **widget_serialization)
-    spec = t.Dict().tag(sync=True)  # {"dtype", "style_dim", "layers": [{"n_in", "n_out", "side", "double"}]}, of all after the mapping
+    spec = t.Dict().tag(sync=True)  # {"dtype", "n_style", "layers": [{"n_in", "n_out", "side", "double"}]}, of all after the mapping
     weights = t.Bytes().tag(sync=True)  # in the order of `_weights`
     latents = t.Bytes().tag(sync=True)  # float32 (M, n): the samples' latents
     chosen = t.List().tag(sync=True)  # which samples are A and B; can be read and set from Python, as can all that follow
@@ -53,7 +53,7 @@ class StyleMixer(Widget):
             for m in generator.layers
             if isinstance(m, StyledConv)
         ]
-        spec = {"dtype": dtype, "style_dim": generator.style_dim, "slope": SLOPE, "gain": GAIN, "layers": layers}
+        spec = {"dtype": dtype, "n_style": generator.style_dim, "slope": SLOPE, "gain": GAIN, "layers": layers}
         half = len(layers) // 2
         start = {"chosen": chosen, "shares": [0.0] * half + [1.0] * (len(layers) - half) if shares is None else shares, "psi": psi, "noise": noise}
         super().__init__(
