@@ -8,9 +8,9 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "tools" / "grading"))
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nbgrader calls alembic by name
 
-from plugins import Collector, SandboxedExecute, StudentCopy  # noqa: E402
+from plugins import Collector, SandboxedExecute, StudentCopy
 
-c = get_config()  # noqa: F821
+c = get_config()
 
 course = (HERE / Path(os.environ.get("REPGEN_COURSE", "course")).expanduser()).resolve()
 course.mkdir(parents=True, exist_ok=True)
@@ -19,14 +19,16 @@ if not (course / ".gitignore").exists():
 
 c.CourseDirectory.root = str(HERE)
 c.CourseDirectory.course_id = "repgen"
-c.CourseDirectory.source_directory = str((HERE / Path(os.environ.get("REPGEN_EXERCISES", "chapters/exercises")).expanduser()).resolve())
+c.CourseDirectory.source_directory = str(
+    (HERE / Path(os.environ.get("REPGEN_EXERCISES", "chapters/exercises")).expanduser()).resolve()
+)
 for step in ("release", "submitted", "autograded", "feedback", "solution", "source_with_tests"):
     setattr(c.CourseDirectory, f"{step}_directory", str(course / step))
 c.CourseDirectory.db_url = f"sqlite:///{course / 'gradebook.db'}"
 c.NbGrader.logfile = ""
 
 # The student's version keeps the expected figures, and none of the run's records.
-from nbgrader.converters import Autograde, GenerateAssignment  # noqa: E402
+from nbgrader.converters import Autograde, GenerateAssignment
 
 c.GenerateAssignment.preprocessors = [StudentCopy, *GenerateAssignment.preprocessors.default()]
 c.Execute.timeout = 60  # seconds a cell may take

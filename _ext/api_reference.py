@@ -1,5 +1,6 @@
 """The API reference: a mark such as ``<!-- api: repgen.vae repgen.training.* -->`` in a page becomes what these modules
-define, with signatures and docstrings, by autodoc; ``<!-- api names -->`` becomes the table of what ``import repgen`` gives.
+define, with signatures and docstrings, by autodoc; ``<!-- api names -->`` becomes the table of what ``import repgen``
+gives.
 
 Docstrings are plain text: a first sentence, paragraphs, code in backticks, indented or aligned lines kept as they are,
 and NumPy's sections (Parameters, Returns, Raises, Examples, References). Stars, bars and underscores mean themselves.
@@ -82,8 +83,11 @@ def markdown(name):
 
 def table(package):
     """What ``import repgen`` gives, a sentence each."""
-    rows = [f"| [`{package.__name__}.{name}`]({anchor(getattr(package, name))}) | {shown(summary(getattr(package, name)))} |"
-            for name in package.__all__]
+    rows = [
+        f"| [`{package.__name__}.{name}`]({anchor(getattr(package, name))}) | "
+        f"{shown(summary(getattr(package, name)))} |"
+        for name in package.__all__
+    ]
     return "\n".join(["{.api-names}", "| Name | What it is |", "|---|---|", *rows, ""])
 
 
@@ -114,8 +118,10 @@ def inline(text):
     parts = CODE.split(text)
     parts[::2] = [re.sub(r"([\\*|`])|_(?=\W|$)", lambda m: "\\" + m[0], part) for part in parts[::2]]
     # A letter may not follow code at once: "\\ " parts them and shows nothing.
-    parts[1::2] = [f"``{part.strip('`').strip()}``" + "\\ " * bool(after and not after[0].isspace())
-                   for part, after in zip(parts[1::2], parts[2::2])]
+    parts[1::2] = [
+        f"``{part.strip('`').strip()}``" + "\\ " * bool(after and not after[0].isspace())
+        for part, after in zip(parts[1::2], parts[2::2])
+    ]
     return "".join(parts)
 
 
@@ -130,7 +136,9 @@ def block(text):
     listed = [bool(ITEM.match(line)) for line in lines if not line.startswith(" ")]
     if any(listed) and (any(indented) or all(listed)):  # "name: what it is", and its further lines indented
         parts = re.split(r"\n(?=\S)", text)  # each a line and what is indented under it
-        runs = [(is_item, [part for _, part in run]) for is_item, run in groupby(zip(listed, parts), lambda pair: pair[0])]
+        runs = [
+            (is_item, [part for _, part in run]) for is_item, run in groupby(zip(listed, parts), lambda pair: pair[0])
+        ]
         return "\n\n".join("\n".join(map(item, run)) if is_item else block("\n".join(run)) for is_item, run in runs)
     if any(re.search(r"\S {3,}\S", line) for line in lines) or any(indented):
         return "::\n\n" + textwrap.indent(text, "    ")
@@ -138,7 +146,7 @@ def block(text):
 
 
 def item(text):
-    """"name: what it is" as an entry of a list of definitions."""
+    """ "name: what it is" as an entry of a list of definitions."""
     return f"``{ITEM.match(text)[1]}``\n" + textwrap.indent(inline(" ".join(ITEM.sub("", text).split())), "    ")
 
 

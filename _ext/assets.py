@@ -1,4 +1,5 @@
-"""What every page loads: MathJax from the book's own folder, no second copy of the icons, and no index that it does not search."""
+"""What every page loads: MathJax from the book's own folder, no second copy of the icons, and no index that it does not
+search."""
 
 import importlib.util
 import re
@@ -7,9 +8,13 @@ from pathlib import Path
 
 # Of MathJax: what typesets TeX, zooms and speaks English.
 PARTS = [
-    "tex-chtml.js", "input/tex/extensions", "output/chtml/fonts/woff-v2",
-    "a11y", "sre/mathmaps/base.json", "sre/mathmaps/en.json",
-]  # fmt: skip
+    "tex-chtml.js",
+    "input/tex/extensions",
+    "output/chtml/fonts/woff-v2",
+    "a11y",
+    "sre/mathmaps/base.json",
+    "sre/mathmaps/en.json",
+]
 # The theme brings its icons twice, as fonts and as a script of 1.5 MB. The fonts are enough.
 ICONS = "scripts/fontawesome.js"
 

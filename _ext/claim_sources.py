@@ -20,7 +20,9 @@ def short(entry):
 
 def link(app, pagename, templatename, context, doctree):
     if pagename == BIBLIOGRAPHY:  # docutils calls it a list, but its entries are not list items: readers' aids stumble
-        context["body"] = context["body"].replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+        context["body"] = context["body"].replace(
+            '<div role="list" class="citation-list">', '<div class="citation-list">'
+        )
     body = context.get("body", "")
     if 'class="claim-source"' not in body:
         return

@@ -36,7 +36,7 @@ def dropdown(title, text):
 
 def stub(code):
     """An answer cell as a student gets it."""
-    indented = lambda found: "\n".join(found[1] + line for line in STUB.split("\n"))  # noqa: E731
+    indented = lambda found: "\n".join(found[1] + line for line in STUB.split("\n"))
     return SOLUTION.sub(indented, code) if SOLUTION.search(code) else STUB
 
 
@@ -49,7 +49,9 @@ def shown(cell):
         return cell | {"source": HINT.sub(lambda found: dropdown(found[1], found[2]), text)}, None
     if role.get("solution"):
         solution = "".join(line for line in text.splitlines(keepends=True) if not MARKER.search(line))
-        return cell | {"source": stub(text)}, markdown(dropdown("Solution", f"```python\n{solution.rstrip()}\n```"), cell, "solution")
+        return cell | {"source": stub(text)}, markdown(
+            dropdown("Solution", f"```python\n{solution.rstrip()}\n```"), cell, "solution"
+        )
     visible = HIDDEN.sub("", text).rstrip()
     return (cell | {"source": visible} if visible else None), None
 
@@ -86,7 +88,8 @@ def assignment(docname):
 def colab_address(config, name):
     options = config.html_theme_options
     repository = options.get("repository_url", "").removeprefix("https://github.com/").strip("/")
-    return f"https://colab.research.google.com/github/{repository}/blob/{options.get('repository_branch', 'main')}/assignments/{name}.ipynb"
+    branch = options.get("repository_branch", "main")
+    return f"https://colab.research.google.com/github/{repository}/blob/{branch}/assignments/{name}.ipynb"
 
 
 def on_source_read(app, docname, text):

@@ -91,7 +91,11 @@ def pythae_loop(x: torch.Tensor, device: torch.device, epochs: int) -> None:
     data = BaseDataset(x, torch.zeros(len(x)))
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         settings = BaseTrainerConfig(
-            output_dir=folder, num_epochs=epochs, per_device_train_batch_size=BATCH, learning_rate=1e-3, no_cuda=device.type == "cpu"
+            output_dir=folder,
+            num_epochs=epochs,
+            per_device_train_batch_size=BATCH,
+            learning_rate=1e-3,
+            no_cuda=device.type == "cpu",
         )
         BaseTrainer(model, data, training_config=settings).train()
 
@@ -130,7 +134,11 @@ def loader_loop(data: torch.utils.data.Dataset, device: torch.device, epochs: in
 
 def plain_cd(x: torch.Tensor, batch: int) -> None:
     """An epoch of CD-1 as one would write it by hand: statistics of both phases, no autograd."""
-    weight, b, c = 0.01 * torch.randn(784, 500, device=x.device), torch.zeros(784, device=x.device), torch.zeros(500, device=x.device)
+    weight, b, c = (
+        0.01 * torch.randn(784, 500, device=x.device),
+        torch.zeros(784, device=x.device),
+        torch.zeros(500, device=x.device),
+    )
     for rows in torch.randperm(len(x)).to(x.device).split(batch):
         v = x[rows]
         h = torch.sigmoid(v @ weight + c)
@@ -202,12 +210,16 @@ def rated(work: str, ours: str, seconds: dict[str, list[float]], images: int, as
     return rows
 
 
-def compare_both(work: str, ours: tuple[str, str], contenders: dict, images: int, rounds: int, device, asked: dict) -> list[dict]:
+def compare_both(
+    work: str, ours: tuple[str, str], contenders: dict, images: int, rounds: int, device, asked: dict
+) -> list[dict]:
     """Two of ours in the same turns, in float32 and with amp="auto": each beside all that is not ours."""
     seconds = turns(contenders, rounds, device)
     rows = []
     for mine, other, precision in ((*ours, "float32"), (*ours[::-1], 'amp="auto"')):
-        rows += rated(f"{work}, {precision}", mine, {name: t for name, t in seconds.items() if name != other}, images, asked)
+        rows += rated(
+            f"{work}, {precision}", mine, {name: t for name, t in seconds.items() if name != other}, images, asked
+        )
     return rows
 
 
@@ -215,7 +227,9 @@ def pictures() -> tuple[torch.Tensor, str]:
     """MNIST's training images (60000, 784), or noise of the same shape."""
     mnist = load_data("mnist")
     if mnist.stand_in:
-        return torch.rand(60_000, 784, generator=torch.Generator().manual_seed(0)), "random pixels, as MNIST is not here"
+        return torch.rand(
+            60_000, 784, generator=torch.Generator().manual_seed(0)
+        ), "random pixels, as MNIST is not here"
     return mnist.flat, "MNIST"
 
 
@@ -254,11 +268,17 @@ def main() -> None:
         'repgen.fit of repgen.VAE, bar on, amp="auto"': lambda: vae(amp="auto"),
         "plain loop over slices": lambda: plain_loop(x, EPOCHS),
         "DataLoader of torchvision's MNIST, Adam as it comes": lambda: loader_loop(Pictures(pixels), device, EPOCHS),
-        "DataLoader of torchvision's MNIST, Adam fused": lambda: loader_loop(Pictures(pixels), device, EPOCHS, fused=True),
+        "DataLoader of torchvision's MNIST, Adam fused": lambda: loader_loop(
+            Pictures(pixels), device, EPOCHS, fused=True
+        ),
         "pythae's trainer": lambda: pythae_loop(images, device, EPOCHS),
         "DataLoader of a TensorDataset, Adam fused": lambda: loader_loop(tensors, device, EPOCHS, fused=True),
     }
-    asked = {"plain loop over slices": 0.95, "DataLoader of torchvision's MNIST, Adam as it comes": 3.0, "pythae's trainer": 1.5}
+    asked = {
+        "plain loop over slices": 0.95,
+        "DataLoader of torchvision's MNIST, Adam as it comes": 3.0,
+        "pythae's trainer": 1.5,
+    }
     work = f"{EPOCHS} epochs of a VAE 784-400-20, batch {BATCH}, Adam"
     rows += compare_both(work, tuple(training)[:2], training, EPOCHS * n, args.rounds, device, asked)
 
@@ -269,7 +289,9 @@ def main() -> None:
         "repgen.fit of repgen.RBM, bar on": rbm,
         'repgen.fit of repgen.RBM, bar on, amp="auto"': lambda: rbm(amp="auto"),
         "plain loop without autograd": lambda: plain_cd(x, 100),
-        "scikit-learn, BernoulliRBM": lambda: sklearn.neural_network.BernoulliRBM(500, batch_size=100, n_iter=1).fit(flat),
+        "scikit-learn, BernoulliRBM": lambda: sklearn.neural_network.BernoulliRBM(500, batch_size=100, n_iter=1).fit(
+            flat
+        ),
     }
     asked = {"plain loop without autograd": 1.0, "scikit-learn, BernoulliRBM": 1.8}
     work = "an epoch of an RBM 784-500, one Gibbs step, batch 100"
@@ -279,11 +301,24 @@ def main() -> None:
     square, shown = few.view(-1, 1, 28, 28).to(device), Pictures(pixels[:6400])
     games = {
         "repgen.fit of repgen.GAN, bar on": lambda: fit(
-            GAN(generator(), discriminator(), 32).to(device), square, epochs=1, batch_size=GAME_BATCH, lr=2e-4, optimizer=adam
+            GAN(generator(), discriminator(), 32).to(device),
+            square,
+            epochs=1,
+            batch_size=GAME_BATCH,
+            lr=2e-4,
+            optimizer=adam,
         ),
         "PyTorch's example, one image at a time": lambda: loader_game(shown, device),
     }
-    rows += compare(f"100 steps of a DCGAN, batch {GAME_BATCH}", "repgen.fit of repgen.GAN, bar on", games, len(few), args.rounds, device, {})
+    rows += compare(
+        f"100 steps of a DCGAN, batch {GAME_BATCH}",
+        "repgen.fit of repgen.GAN, bar on",
+        games,
+        len(few),
+        args.rounds,
+        device,
+        {},
+    )
 
     here = machine(device) | {"threads": torch.get_num_threads()}
     record = {
@@ -314,8 +349,10 @@ def table(record: dict) -> str:
     lines = [
         f"# {here['processor']}, {here['cores']} cores, {here['device']}",
         "",
-        f"{record['date']}; {here['threads']} threads; {', '.join(f'{k} {v}' for k, v in versions.items())}; {record['data']}. "
-        f"Median of {record['rounds']} rounds (thrice as many for PCA and the RBM) in which the contenders take turns; a ratio is the "
+        f"{record['date']}; {here['threads']} threads; {', '.join(f'{k} {v}' for k, v in versions.items())}; "
+        f"{record['data']}. "
+        f"Median of {record['rounds']} rounds (thrice as many for PCA and the RBM) in which the contenders take "
+        f"turns; a ratio is the "
         "median of the rounds' ratios.",
         "",
         "| work | contender | images/s | slowest to fastest | repgen is faster by | asked |",
@@ -325,7 +362,9 @@ def table(record: dict) -> str:
         ratio = "" if row["ours_over_theirs"] is None else f"{row['ours_over_theirs']:.2f} x"
         asked = "" if row["asked"] is None else f"{row['asked']:.2f} x"
         spread = f"{row['slowest']:,} to {row['fastest']:,}"
-        lines.append(f"| {row['work']} | {row['contender']} | {row['images_per_second']:,} | {spread} | {ratio} | {asked} |")
+        lines.append(
+            f"| {row['work']} | {row['contender']} | {row['images_per_second']:,} | {spread} | {ratio} | {asked} |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -5,9 +5,9 @@ from repgen.claims import ClaimError, claim
 from repgen.datasets import Data, DataError, load_data, load_images
 from repgen.denoising import DenoisingAutoencoder
 from repgen.gan import GAN
+from repgen.notebook import setup
 from repgen.pca import PCA
 from repgen.rbm import RBM
-from repgen.notebook import setup
 from repgen.train import CheckpointError, History, Player, TrainingDiverged, cosine, fit, warmup_cosine
 from repgen.vae import IWAE, VAE
 

@@ -113,8 +113,10 @@ class Autoencoder(nn.Module):
             )
         self.n_visible, self.latent_dim, self.reconstruction = sizes[0], sizes[-1], reconstruction
         down = [nn.Linear(a, b) for a, b in pairwise(sizes)]
-        up = [Transposed(layer) if tied else nn.Linear(layer.out_features, layer.in_features) for layer in reversed(down)]
-        self.encoder = _stack(down, activation, code)  # (N, D) -> (N, K)
+        up = [
+            Transposed(layer) if tied else nn.Linear(layer.out_features, layer.in_features) for layer in reversed(down)
+        ]
+        self.encoder: nn.Sequential = _stack(down, activation, code)  # (N, D) -> (N, K)
         self.decoder = _stack(up, activation, output)  # (N, K) -> (N, D)
 
     def encode(self, x: Tensor) -> Tensor:

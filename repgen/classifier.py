@@ -31,7 +31,10 @@ class CrossEntropyClassifier(nn.Module):
         """The share of images whose most probable class is not their label, without dropout."""
         modes = [(module, module.training) for module in self.modules()]
         self.eval()
-        wrong = sum((self(part).argmax(1) != right).sum().item() for part, right in zip(x.split(4096), labels.split(4096), strict=True))
+        wrong = sum(
+            (self(part).argmax(1) != right).sum().item()
+            for part, right in zip(x.split(4096), labels.split(4096), strict=True)
+        )
         for module, training in modes:
             module.training = training
         return wrong / len(x)
@@ -59,7 +62,9 @@ class Classifier(CrossEntropyClassifier):
         super().__init__()
         sizes = tuple(sizes)
         if len(sizes) < 2 or min(sizes) < 1 or sizes[-1] < 2:
-            raise ValueError(f"sizes are the layers from the pixels to two classes or more, such as (784, 500, 10); got {sizes}")
+            raise ValueError(
+                f"sizes are the layers from the pixels to two classes or more, such as (784, 500, 10); got {sizes}"
+            )
         self.n_visible = sizes[0]
         parts: list[nn.Module] = [nn.Dropout(visible_dropout)] if visible_dropout else []
         for a, b in pairwise(sizes[:-1]):
@@ -106,7 +111,9 @@ class FaceFeatures(CrossEntropyClassifier):
     def __init__(self, size: int = 64, classes: int = 30, channels: Sequence[int] = (8, 16, 32)):
         super().__init__()
         self.size, side = size, check_halvings(size, len(channels))
-        self.layers = nn.ModuleList(nn.Conv2d(a, b, 5 if a == 1 else 3, padding="same") for a, b in pairwise((1, *channels)))
+        self.layers = nn.ModuleList(
+            nn.Conv2d(a, b, 5 if a == 1 else 3, padding="same") for a, b in pairwise((1, *channels))
+        )
         self.head = nn.Linear(channels[-1] * side**2, classes)
 
     def maps(self, x: Tensor, depth: int | None = None) -> list[Tensor]:

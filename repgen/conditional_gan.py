@@ -10,7 +10,8 @@ from repgen.layers import check_labels, one_hot
 
 
 class ConditionalGAN(GAN):
-    """A GAN of p(x|c) (Mirza & Osindero 2014): ``generator(z, c)`` makes an example, ``discriminator(x, c)`` judges the pair.
+    """A GAN of p(x|c) (Mirza & Osindero 2014): ``generator(z, c)`` makes an example, ``discriminator(x, c)`` judges the
+    pair.
 
     Trained on pairs: ``fit(model, (x, c))`` with x (N, ...) and conditions c (N, ...), labels or
     pictures. ``l1_weight`` times the mean absolute difference, over all pixels, of G(z, c) from the x
@@ -24,8 +25,10 @@ class ConditionalGAN(GAN):
         super().__init__(*nets_and_size, **options)
         if self.pack > 1:
             raise ValueError(f"a pack of {self.pack} would mix conditions; leave pack at 1")
-        if not 0 <= min(l1_weight, adversarial_weight) or not 0 < l1_weight + adversarial_weight < math.inf:
-            raise ValueError(f"l1_weight and adversarial_weight are 0 or more, not both 0; got {l1_weight} and {adversarial_weight}")
+        if not min(l1_weight, adversarial_weight) >= 0 or not 0 < l1_weight + adversarial_weight < math.inf:
+            raise ValueError(
+                f"l1_weight and adversarial_weight are 0 or more, not both 0; got {l1_weight} and {adversarial_weight}"
+            )
         self.l1_weight, self.adversarial_weight = l1_weight, adversarial_weight
 
     def check(self, x: Tensor, c: Tensor) -> None:

@@ -1,4 +1,5 @@
-"""Convolutional encoders and decoders for square pictures, the VAE of both, and one that judges by features, not pixels."""
+"""Convolutional encoders and decoders for square pictures, the VAE of both, and one that judges by features, not
+pixels."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -9,19 +10,28 @@ from repgen.layers import check_channels, check_halvings
 from repgen.vae import VAE
 
 
-def conv_encoder(size: int, channels: Sequence[int], outputs: int, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
-    """Pictures as rows (N, size^2) to ``outputs`` numbers: a convolution of stride 2 a number in ``channels``, then one linear layer.
+def conv_encoder(
+    size: int, channels: Sequence[int], outputs: int, activation: type[nn.Module] = nn.ReLU
+) -> nn.Sequential:
+    """Pictures as rows (N, size^2) to ``outputs`` numbers: a convolution of stride 2 a number in ``channels``, then one
+    linear layer.
 
     Kernels are 4 x 4. Raises ValueError where ``size`` cannot be halved that often.
     """
     channels = check_channels(channels)
     side = check_halvings(size, len(channels))
-    down = [part for a, b in pairwise((1, *channels)) for part in (nn.Conv2d(a, b, 4, stride=2, padding=1), activation())]
+    down = [
+        part for a, b in pairwise((1, *channels)) for part in (nn.Conv2d(a, b, 4, stride=2, padding=1), activation())
+    ]
     # (N, size^2) -> (N, 1, size, size) -> (N, C, side, side) -> (N, outputs)
-    return nn.Sequential(nn.Unflatten(1, (1, size, size)), *down, nn.Flatten(), nn.Linear(channels[-1] * side**2, outputs))
+    return nn.Sequential(
+        nn.Unflatten(1, (1, size, size)), *down, nn.Flatten(), nn.Linear(channels[-1] * side**2, outputs)
+    )
 
 
-def conv_decoder(size: int, channels: Sequence[int], latent_dim: int, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+def conv_decoder(
+    size: int, channels: Sequence[int], latent_dim: int, activation: type[nn.Module] = nn.ReLU
+) -> nn.Sequential:
     """Codes (N, latent_dim) to pictures as rows (N, size^2) in [0, 1]: the mirror image of ``conv_encoder``.
 
     In transposed convolutions (Dumoulin & Visin 2016) of 4 x 4, a multiple of the stride, so that every

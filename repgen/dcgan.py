@@ -1,4 +1,5 @@
-"""The two players of a DCGAN: deep convolutional nets that double a picture's size layer by layer, and halve it again."""
+"""The two players of a DCGAN: deep convolutional nets that double a picture's size layer by layer, and halve it
+again."""
 
 import copy
 from collections.abc import Sequence
@@ -24,7 +25,12 @@ def generator(size: int = 28, channels: Sequence[int] = (64, 32), latent_dim: in
     if latent_dim < 1:
         raise ValueError(f"latent_dim is at least 1, got {latent_dim}")
     flat = channels[0] * side * side
-    parts = [nn.Linear(latent_dim, flat, bias=False), nn.BatchNorm1d(flat), nn.ReLU(), nn.Unflatten(1, (channels[0], side, side))]
+    parts = [
+        nn.Linear(latent_dim, flat, bias=False),
+        nn.BatchNorm1d(flat),
+        nn.ReLU(),
+        nn.Unflatten(1, (channels[0], side, side)),
+    ]
     for a, b in pairwise(channels):
         parts += [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
     parts += [nn.ConvTranspose2d(channels[-1], 1, 4, stride=2, padding=1 + frame), nn.Sigmoid()]
@@ -70,7 +76,7 @@ def _initialize(net: nn.Sequential) -> nn.Sequential:
     for layer in net:
         if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.normal_(layer.weight, 1.0, 0.02)
-        elif hasattr(layer, "weight"):
+        elif isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(layer.weight, 0.0, 0.02)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

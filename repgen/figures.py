@@ -14,15 +14,33 @@ MARKERS = "os^Dv<>PX*"
 
 def style() -> None:
     """Matplotlib settings of the book: legible at the width of a page, quiet axes."""
-    plt.rcParams.update({
-        "figure.figsize": (7, 3.6), "figure.dpi": 110, "savefig.dpi": 160, "savefig.bbox": "tight",
-        "figure.constrained_layout.use": True, "figure.facecolor": "white",
-        "font.size": 11, "axes.titlesize": 11.5, "axes.labelsize": 11, "legend.fontsize": 10,
-        "xtick.labelsize": 10, "ytick.labelsize": 10, "legend.frameon": False,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-        "grid.color": "#e3e3e3", "grid.linewidth": 0.7, "axes.axisbelow": True, "lines.linewidth": 2,
-        "axes.prop_cycle": plt.cycler(color=COLOURS), "image.cmap": "gray", "image.interpolation": "nearest",
-    })  # fmt: skip
+    plt.rcParams.update(
+        {
+            "figure.figsize": (7, 3.6),
+            "figure.dpi": 110,
+            "savefig.dpi": 160,
+            "savefig.bbox": "tight",
+            "figure.constrained_layout.use": True,
+            "figure.facecolor": "white",
+            "font.size": 11,
+            "axes.titlesize": 11.5,
+            "axes.labelsize": 11,
+            "legend.fontsize": 10,
+            "xtick.labelsize": 10,
+            "ytick.labelsize": 10,
+            "legend.frameon": False,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#e3e3e3",
+            "grid.linewidth": 0.7,
+            "axes.axisbelow": True,
+            "lines.linewidth": 2,
+            "axes.prop_cycle": plt.cycler(color=COLOURS),
+            "image.cmap": "gray",
+            "image.interpolation": "nearest",
+        }
+    )
 
 
 def images(
@@ -61,9 +79,11 @@ def rows(
     h, w = next(iter(lines.values())).shape[1:3]
     label_width = 0.085 * max(len(label) for label in lines)
     _, axes = plt.subplots(
-        len(lines), columns, squeeze=False,
+        len(lines),
+        columns,
+        squeeze=False,
         figsize=(columns * (size + 0.04) + label_width, len(lines) * (size * h / w + 0.04)),
-    )  # fmt: skip
+    )
     for line, (label, x) in zip(axes, lines.items()):
         for i, ax in enumerate(line):
             ax.set(xticks=[], yticks=[], frame_on=False)
@@ -95,8 +115,16 @@ def scatter(
         for i, c in enumerate(classes):
             chosen = z[labels == c]
             name = names[c] if names is not None else str(c)
-            ax.scatter(chosen[:, 0], chosen[:, 1], s=size, alpha=0.65, linewidths=0, label=name,
-                       color=COLOURS[i % 10], marker=MARKERS[i % 10])  # fmt: skip
+            ax.scatter(
+                chosen[:, 0],
+                chosen[:, 1],
+                s=size,
+                alpha=0.65,
+                linewidths=0,
+                label=name,
+                color=COLOURS[i % 10],
+                marker=MARKERS[i % 10],
+            )
         if len(classes) <= 10:
             ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2.2, handletextpad=0.2)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)

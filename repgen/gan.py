@@ -1,4 +1,5 @@
-"""Generative adversarial networks: one net makes examples, another tells them from the data, and each is the other's loss."""
+"""Generative adversarial networks: one net makes examples, another tells them from the data, and each is the other's
+loss."""
 
 import math
 from collections.abc import Callable
@@ -31,12 +32,14 @@ def minimax(fake: Tensor) -> Tensor:
 
 
 def non_saturating(fake: Tensor) -> Tensor:
-    """-log D(G(z)), (N,): the same fixed points, steep where the samples are bad (Goodfellow et al. 2014, section 3)."""
+    """-log D(G(z)), (N,): the same fixed points, steep where the samples are bad (Goodfellow et al. 2014, section
+    3)."""
     return F.softplus(-fake)
 
 
 def least_squares(real: Tensor, fake: Tensor) -> Tensor:
-    """(a(x) - 1)^2 / 2 + a(G(z))^2 / 2, (N,), for a discriminator without a logistic function (Mao et al. 2017, eq. 9)."""
+    """(a(x) - 1)^2 / 2 + a(G(z))^2 / 2, (N,), for a discriminator without a logistic function (Mao et al. 2017, eq.
+    9)."""
     return ((real - 1).square() + fake.square()) / 2
 
 
@@ -46,7 +49,8 @@ def hinge(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def wasserstein(real: Tensor, fake: Tensor) -> Tensor:
-    """a(G(z)) - a(x), (N,): minus Wasserstein's distance, for a critic of slope 1 at most (Arjovsky et al. 2017, eq. 2)."""
+    """a(G(z)) - a(x), (N,): minus Wasserstein's distance, for a critic of slope 1 at most (Arjovsky et al. 2017, eq.
+    2)."""
     return fake - real
 
 
@@ -175,21 +179,41 @@ class GAN(nn.Module):
             raise ValueError(f"objective is one of {', '.join(OBJECTIVES)}; got {objective!r}")
         smooths = OBJECTIVES[objective].discriminator is discriminator_nll
         if not 0 <= label_smoothing < 0.5 or (label_smoothing and not smooths):
-            raise ValueError(f"label_smoothing is below 0.5, and 0 but for minimax and non-saturating; got {label_smoothing} for {objective}")
+            raise ValueError(
+                f"label_smoothing is below 0.5, and 0 but for minimax and non-saturating; got {label_smoothing} for "
+                f"{objective}"
+            )
         if penalty not in (None, "r1", "gradient") or not 0 <= penalty_weight < math.inf:
-            raise ValueError(f"penalty is 'r1', 'gradient' or None, its weight 0 or more; got {penalty!r}, {penalty_weight}")
+            raise ValueError(
+                f"penalty is 'r1', 'gradient' or None, its weight 0 or more; got {penalty!r}, {penalty_weight}"
+            )
         if not callable(instance_noise) and not 0 <= instance_noise < math.inf:
             raise ValueError(f"instance_noise is 0 or more, or a function of the progress; got {instance_noise!r}")
         self.generator, self.discriminator, self.latent_dim = generator, discriminator, latent_dim
         self.objective, self.n_critic, self.lrs, self.label_smoothing = objective, n_critic, lrs, label_smoothing
-        self.instance_noise, self.penalty, self.penalty_weight, self.pack = instance_noise, penalty, penalty_weight, pack
-        self.ema = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay)).requires_grad_(False) if ema_decay else None
+        self.instance_noise, self.penalty, self.penalty_weight, self.pack = (
+            instance_noise,
+            penalty,
+            penalty_weight,
+            pack,
+        )
+        self.ema = (
+            AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay)).requires_grad_(False)
+            if ema_decay
+            else None
+        )
 
     def players(self) -> tuple[Player, Player]:
         """The discriminator and then the generator, as ``fit`` asks for them."""
         return (
-            Player("discriminator", self.discriminator.parameters(), self.discriminator_loss, self.n_critic, self.lrs[0]),
-            Player("generator", self.generator.parameters(), self.generator_loss, 1, self.lrs[1]),
+            Player(
+                "discriminator",
+                list(self.discriminator.parameters()),
+                self.discriminator_loss,
+                self.n_critic,
+                self.lrs[0],
+            ),
+            Player("generator", list(self.generator.parameters()), self.generator_loss, 1, self.lrs[1]),
         )
 
     def latents(self, n: int, generator: torch.Generator | None = None) -> Tensor:
@@ -209,12 +233,18 @@ class GAN(nn.Module):
     def logits(self, x: Tensor, *condition: Tensor) -> Tensor:
         """logit D(x), (N / pack,), of examples x (N, ...)."""
         if len(x) % self.pack:
-            raise ValueError(f"{len(x)} examples do not make packs of {self.pack}: choose a batch size that divides the data into whole packs")
+            raise ValueError(
+                f"{len(x)} examples do not make packs of {self.pack}: choose a batch size that divides the data into "
+                f"whole packs"
+            )
         if self.pack > 1:
             x = x.reshape(-1, self.pack * x.shape[1], *x.shape[2:])
         a = self.discriminator(x, *condition)
         if a.numel() != len(x):
-            raise ValueError(f"the discriminator gives one number an example, (N,) or (N, 1); for {len(x)} examples it gave {tuple(a.shape)}")
+            raise ValueError(
+                f"the discriminator gives one number an example, (N,) or (N, 1); for {len(x)} examples it gave "
+                f"{tuple(a.shape)}"
+            )
         return a.view(len(x))
 
     def blur(self, x: Tensor, generator: torch.Generator | None = None, progress: float = 1.0) -> Tensor:
@@ -233,7 +263,9 @@ class GAN(nn.Module):
             if self.ema and self.training:
                 self.ema.update_parameters(self.generator)
         if y.shape != x.shape:
-            raise ValueError(f"the generator makes examples of shape {tuple(y.shape[1:])}, the data's are {tuple(x.shape[1:])}")
+            raise ValueError(
+                f"the generator makes examples of shape {tuple(y.shape[1:])}, the data's are {tuple(x.shape[1:])}"
+            )
 
         def judge(examples: Tensor) -> Tensor:
             return self.logits(self.blur(examples, generator, progress), *condition)

@@ -1,4 +1,5 @@
-"""Nets from picture to picture: one that keeps the size, one that enlarges, and a discriminator that looks at patches."""
+"""Nets from picture to picture: one that keeps the size, one that enlarges, and a discriminator that looks at
+patches."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -25,7 +26,9 @@ class UNet(nn.Module):
         if latent_dim < 1:
             raise ValueError(f"latent_dim is at least 1, got {latent_dim}")
         self.size, self.latent_dim = size, latent_dim
-        self.down = nn.ModuleList(_block(nn.Conv2d, a, b, 0 if i else frame) for i, (a, b) in enumerate(pairwise((1, *channels))))
+        self.down = nn.ModuleList(
+            _block(nn.Conv2d, a, b, 0 if i else frame) for i, (a, b) in enumerate(pairwise((1, *channels)))
+        )
         wide = [channels[-1] + latent_dim, *(2 * c for c in channels[-2::-1])]  # each step up sees the maps beside it
         self.up = nn.ModuleList(_block(nn.ConvTranspose2d, a, b) for a, b in zip(wide[:-1], channels[-2::-1]))
         self.last = nn.ConvTranspose2d(wide[-1], 1, 4, stride=2, padding=1 + frame)
@@ -60,11 +63,14 @@ class SuperResolver(nn.Module):
         self.first = nn.Conv2d(1 + latent_dim, channels, 3, padding=1)
         self.blocks = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU(),
-                nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels),
+                nn.Conv2d(channels, channels, 3, padding=1),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(),
+                nn.Conv2d(channels, channels, 3, padding=1),
+                nn.BatchNorm2d(channels),
             )
             for _ in range(blocks)
-        )  # fmt: skip
+        )
         doublings = [
             part
             for _ in range(factor.bit_length() - 1)
@@ -109,7 +115,8 @@ class PatchDiscriminator(nn.Module):
         return side
 
     def patch_logits(self, x: Tensor, c: Tensor) -> Tensor:
-        """(N, 1, h, w): a logit for each patch of pictures x (N, 1, S, S) with conditions c (N, 1, s, s), s a divisor of S."""
+        """(N, 1, h, w): a logit for each patch of pictures x (N, 1, S, S) with conditions c (N, 1, s, s), s a divisor
+        of S."""
         if c.shape[-1] != x.shape[-1]:
             c = F.interpolate(c, size=x.shape[-2:], mode="nearest")
         return self.net(torch.cat([x, c], 1))

@@ -9,7 +9,8 @@ from repgen.rbm import RBM
 
 
 class LabelledRBM(RBM):
-    """An RBM whose visible layer is features (D,) and beside them a class, one of K units on (Hinton et al. 2006; Larochelle & Bengio 2008).
+    """An RBM whose visible layer is features (D,) and beside them a class, one of K units on (Hinton et al. 2006;
+    Larochelle & Bengio 2008).
 
     The K units compete: given h exactly one is on, with a softmax's probabilities. All else is as
     in ``RBM``, over the D + K visible units that ``join`` makes: p(y|x) is exact, because Z
@@ -23,7 +24,9 @@ class LabelledRBM(RBM):
         if n_features < 1:
             raise ValueError(f"a class stands beside at least one feature, got {n_features}")
         if options.get("visible", "bernoulli") != "bernoulli":
-            raise ValueError(f"features beside a class are 0 or 1, visible='bernoulli'; got visible={options['visible']!r}")
+            raise ValueError(
+                f"features beside a class are 0 or 1, visible='bernoulli'; got visible={options['visible']!r}"
+            )
         super().__init__(n_features + n_classes, n_hidden, **options)
         self.n_features, self.n_classes = n_features, n_classes
 
@@ -31,13 +34,16 @@ class LabelledRBM(RBM):
         """Features (N, D) and labels (N,), whole numbers in [0, K), as visible units (N, D + K)."""
         x = pixels(x, self.n_features)
         if labels.shape != x.shape[:1] or labels.is_floating_point():
-            raise ValueError(f"labels are whole numbers, one for each of {len(x)}; got {labels.dtype} of shape {tuple(labels.shape)}")
+            raise ValueError(
+                f"labels are whole numbers, one for each of {len(x)}; got {labels.dtype} of shape {tuple(labels.shape)}"
+            )
         if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < self.n_classes:
             raise ValueError(f"labels lie in 0..{self.n_classes - 1}, got {labels.min()}..{labels.max()}")
         return torch.cat([x, one_hot(labels.long(), self.n_classes).to(x)], 1)
 
     def hidden_free_energy(self, h: Tensor) -> Tensor:
-        """-log sum_v exp(-E(v, h)), (N,), over all features and the K classes, of which one is on: p(h) = exp(-F(h)) / Z."""
+        """-log sum_v exp(-E(v, h)), (N,), over all features and the K classes, of which one is on: p(h) = exp(-F(h)) /
+        Z."""
         total = self.visible_input(h)
         features, classes = total.split([self.n_features, self.n_classes], 1)
         others = -(h @ self.hidden_bias) if self.hidden == "bernoulli" else 0.5 * (h - self.hidden_bias).square().sum(1)

@@ -1,4 +1,5 @@
-"""Moving through a code: paths between two places, directions with a name, and what a drawn digit looks like in numbers."""
+"""Moving through a code: paths between two places, directions with a name, and what a drawn digit looks like in
+numbers."""
 
 import torch
 from torch import Tensor
@@ -46,7 +47,8 @@ def attribute_vector(z: Tensor, score: Tensor, share: float = 0.2) -> Tensor:
 def slant(x: Tensor) -> Tensor:
     """How far drawings (N, H, W), white on black, lean to the right, in degrees from upright: (N,).
 
-    By second moments of the ink: the columns regressed on the rows, -mu_xy / mu_yy, as an angle; LeCun et al. (1998) straighten digits so.
+    By second moments of the ink: the columns regressed on the rows, -mu_xy / mu_yy, as an angle; LeCun et al. (1998)
+    straighten digits so.
     """
     ink, rows, columns = _moments(x)
     shear = -(ink * rows * columns).sum((1, 2)) / (ink * rows * rows).sum((1, 2)).clamp(min=1e-6)

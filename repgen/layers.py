@@ -67,12 +67,15 @@ def check_channels(channels: Sequence[int]) -> tuple[int, ...]:
 
 
 def frame_for(size: int, channels: Sequence[int]) -> tuple[tuple[int, ...], int, int]:
-    """The channels, the side of the smallest maps after a halving for each, rounded up, and the frame that rounding adds."""
+    """The channels, the side of the smallest maps after a halving for each, rounded up, and the frame that rounding
+    adds."""
     channels = check_channels(channels)
     halvings = 2 ** len(channels)
     side = -(-size // halvings)  # of the smallest maps, rounded up
     if size < halvings or size % 2:
-        raise ValueError(f"{len(channels)} layers halve the picture, so size must be even and at least {halvings}; got {size}")
+        raise ValueError(
+            f"{len(channels)} layers halve the picture, so size must be even and at least {halvings}; got {size}"
+        )
     return channels, side, (side * halvings - size) // 2
 
 

@@ -29,7 +29,9 @@ class LogisticPCA(nn.Module):
     def __init__(self, latent_dim: int, n_visible: int = 784, ridge: float = 1e-4):
         super().__init__()
         if not 1 <= latent_dim < n_visible:
-            raise ValueError(f"a code has at least one number and fewer than the {n_visible} pixels, got latent_dim={latent_dim}")
+            raise ValueError(
+                f"a code has at least one number and fewer than the {n_visible} pixels, got latent_dim={latent_dim}"
+            )
         if not ridge > 0:
             raise ValueError(f"ridge must be positive, or black pixels have logits without end; got {ridge}")
         self.latent_dim, self.n_visible, self.ridge = latent_dim, n_visible, ridge
@@ -74,7 +76,10 @@ class LogisticPCA(nn.Module):
         if not self.weight.any():
             raise RuntimeError("this logistic PCA has not been fitted yet: call fit(x) first")
         z = torch.zeros(len(x), self.latent_dim, dtype=x.dtype, device=x.device)
-        left, cost = torch.arange(len(x), device=x.device), torch.full((len(x),), torch.inf, dtype=x.dtype, device=x.device)
+        left, cost = (
+            torch.arange(len(x), device=x.device),
+            torch.full((len(x),), torch.inf, dtype=x.dtype, device=x.device),
+        )
         for _ in range(steps):
             part = z[left]
             now = newton_step(x[left], self.weight, part, self.bias, self.ridge)
@@ -142,5 +147,7 @@ def _cost(x: Tensor, logits: Tensor, u: Tensor, ridge: float) -> Tensor:
 def _checked(x: Tensor) -> Tensor:
     x = x if x.is_floating_point() else x.float()
     if not ((x >= 0) & (x <= 1)).all():  # NaN is neither
-        raise ValueError("logistic PCA needs pixels in [0, 1], read as probabilities; found others, or NaN: scale them first")
+        raise ValueError(
+            "logistic PCA needs pixels in [0, 1], read as probabilities; found others, or NaN: scale them first"
+        )
     return x

@@ -69,9 +69,7 @@ def _log_norm(a: Tensor) -> Tensor:
 def categorical_nll(labels: Tensor, logits: Tensor) -> Tensor:
     """-log softmax(logits)[label]; labels (N,) int64 in [0, K), logits (N, K)."""
     if labels.shape != logits.shape[:1] or logits.ndim != 2:
-        raise ValueError(
-            f"expected labels (N,) and logits (N, K), got {tuple(labels.shape)} and {tuple(logits.shape)}"
-        )
+        raise ValueError(f"expected labels (N,) and logits (N, K), got {tuple(labels.shape)} and {tuple(logits.shape)}")
     return F.cross_entropy(logits, labels, reduction="none")
 
 

@@ -17,13 +17,13 @@ FITTED = ("mean", "components", "explained_variance", "total_variance", "n_examp
 class PCA(nn.Module):
     """Principal component analysis (Pearson 1901; Hotelling 1933).
 
-    The code of an image is z = W (x - mean) and its reconstruction mean + W^T z, where the rows of W are the orthonormal
-    directions of largest variance. Among all linear maps of that size this one leaves the least squared error (Eckart &
-    Young 1936).
+    The code of an image is z = W (x - mean) and its reconstruction mean + W^T z, where the rows of W are the
+    orthonormal directions of largest variance. Among all linear maps of that size this one leaves the least squared
+    error (Eckart & Young 1936).
 
     After ``fit``: ``mean`` (D,), ``components`` (K, D) with orthonormal rows, ``explained_variance`` (K,) and
-    ``total_variance`` (), both with divisor N - 1, and ``n_examples``. Signs are fixed: the entry of largest magnitude in
-    each row is positive.
+    ``total_variance`` (), both with divisor N - 1, and ``n_examples``. Signs are fixed: the entry of largest magnitude
+    in each row is positive.
 
     Parameters
     ----------
@@ -46,11 +46,17 @@ class PCA(nn.Module):
     True
     """
 
+    mean: Tensor
+    components: Tensor
+    explained_variance: Tensor
+    total_variance: Tensor
+    n_examples: Tensor
+
     def __init__(self, n_components: int):
         super().__init__()
         if not isinstance(n_components, Integral) or n_components < 1:
             raise ValueError(f"PCA needs at least one component, a whole number; got n_components={n_components!r}")
-        self.n_components = int(n_components)
+        self.n_components: int = int(n_components)
         for name in FITTED:
             self.register_buffer(name, None)
 
@@ -185,4 +191,5 @@ def _top_eigenvectors(covariance: Tensor, k: int) -> tuple[Tensor, Tensor]:
         return values[-k:], vectors[:, -k:]
     d = len(covariance)
     found = scipy.linalg.eigh(covariance.numpy(), subset_by_index=(d - k, d - 1), check_finite=False, overwrite_a=True)
-    return tuple(map(torch.from_numpy, found))
+    values, vectors = map(torch.from_numpy, found)
+    return values, vectors

@@ -42,7 +42,9 @@ def contractive(z: Tensor, weight: Tensor) -> Tensor:
     """
     z = _codes(z)
     if weight.ndim != 2 or weight.shape[0] != z.shape[1]:
-        raise ValueError(f"codes {tuple(z.shape)} do not come from weights {tuple(weight.shape)}: expected ({z.shape[1]}, D)")
+        raise ValueError(
+            f"codes {tuple(z.shape)} do not come from weights {tuple(weight.shape)}: expected ({z.shape[1]}, D)"
+        )
     return (z * (1 - z)).square() @ weight.square().sum(1)  # (N, K) @ (K,) -> (N,)
 
 

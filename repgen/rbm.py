@@ -14,7 +14,8 @@ UNITS = ("bernoulli", "gaussian")
 
 
 class CDLoss(NamedTuple):
-    """What a step of CD-k pushes down, in nats per image, and the squared error of one reconstruction, summed over pixels."""
+    """What a step of CD-k pushes down, in nats per image, and the squared error of one reconstruction, summed over
+    pixels."""
 
     objective: Tensor
     reconstruction: Tensor
@@ -23,9 +24,9 @@ class CDLoss(NamedTuple):
 class RBM(nn.Module):
     """A restricted Boltzmann machine (Smolensky 1986; Hinton 2002).
 
-    p(v, h) = exp(-E(v, h)) / Z with E(v, h) = -(v - m) W (h - l) - v b - h c, W (D, H), b (D,), c (H,). The offsets m and
-    l are 0 unless ``centre`` is given: the same family of distributions, better conditioned gradients (Montavon & Müller
-    2012). The loss is that of contrastive divergence, in nats per image.
+    p(v, h) = exp(-E(v, h)) / Z with E(v, h) = -(v - m) W (h - l) - v b - h c, W (D, H), b (D,), c (H,). The offsets m
+    and l are 0 unless ``centre`` is given: the same family of distributions, better conditioned gradients (Montavon &
+    Müller 2012). The loss is that of contrastive divergence, in nats per image.
 
     Parameters
     ----------
@@ -61,6 +62,10 @@ class RBM(nn.Module):
     (torch.Size([1]), torch.Size([1]))
     """
 
+    visible_offset: Tensor
+    hidden_offset: Tensor
+    chains: Tensor | None
+
     def __init__(
         self,
         n_visible: int = 784,
@@ -95,9 +100,12 @@ class RBM(nn.Module):
 
     @torch.no_grad()
     def centre_on(self, mean: Tensor) -> None:
-        """Sets the offsets to the mean image (D,) and 1/2, and b so that units that know nothing of each other have this mean."""
+        """Sets the offsets to the mean image (D,) and 1/2, and b so that units that know nothing of each other have
+        this mean."""
         if mean.shape != (self.n_visible,) or not mean.isfinite().all():
-            raise ValueError(f"centre is the mean image, {self.n_visible} finite numbers; got shape {tuple(mean.shape)}")
+            raise ValueError(
+                f"centre is the mean image, {self.n_visible} finite numbers; got shape {tuple(mean.shape)}"
+            )
         self.visible_offset.copy_(mean)
         self.hidden_offset.fill_(0.5 if self.hidden == "bernoulli" else 0.0)
         self.visible_bias.copy_(mean if self.visible == "gaussian" else mean.clamp(0.001, 0.999).logit())
@@ -138,7 +146,8 @@ class RBM(nn.Module):
         """E[v|h], (N, D); for Bernoulli units p(v = 1|h)."""
         return _mean(self.visible_input(pixels(h, self.n_hidden)), self.visible)
 
-    encode, decode = hidden_given_visible, visible_given_hidden
+    encode = hidden_given_visible
+    decode = visible_given_hidden
 
     def sample_hidden(self, v: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """A draw of h given v, (N, H)."""
@@ -179,7 +188,8 @@ class RBM(nn.Module):
 
     @torch.no_grad()
     def phases(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The data (N, D), the ends of the chains, and the mean of the first reconstruction of chains that begin there."""
+        """The data (N, D), the ends of the chains, and the mean of the first reconstruction of chains that begin
+        there."""
         data = self.sample_input(pixels(x, self.n_visible), generator)
         if self.chains is not None:
             end = self.gibbs(self.chains, self.k, generator)
@@ -202,7 +212,8 @@ class RBM(nn.Module):
 
 @torch.no_grad()
 def as_linear(rbm: RBM) -> tuple[nn.Linear, nn.Linear]:
-    """``hidden_input`` and ``visible_input`` as ordinary layers with copies of the weights, the offsets within the biases."""
+    """``hidden_input`` and ``visible_input`` as ordinary layers with copies of the weights, the offsets within the
+    biases."""
     sizes = (rbm.n_visible, rbm.n_hidden), (rbm.n_hidden, rbm.n_visible)
     up, down = (nn.utils.skip_init(nn.Linear, *size) for size in sizes)  # without a draw that would be thrown away
     up.weight.data, down.weight.data = rbm.weight.T.clone(), rbm.weight.detach().clone()

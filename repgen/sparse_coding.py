@@ -53,7 +53,8 @@ def psd_loss(x: Tensor, z: Tensor, predicted: Tensor, dictionary: Tensor, weight
 def _check(x: Tensor, dictionary: Tensor, weight: float) -> None:
     if x.ndim != 2 or dictionary.ndim != 2 or x.shape[1] != dictionary.shape[1]:
         raise ValueError(
-            f"expected x (N, D) and a dictionary (K, D) of the same D, got {tuple(x.shape)} and {tuple(dictionary.shape)}"
+            f"expected x (N, D) and a dictionary (K, D) of the same D, got {tuple(x.shape)} and "
+            f"{tuple(dictionary.shape)}"
         )
     if not weight >= 0:
         raise ValueError(f"the weight of the penalty must be 0 or more, got {weight}")

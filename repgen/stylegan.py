@@ -38,14 +38,21 @@ class StyleGenerator(nn.Module):
         super().__init__()
         channels = tuple(channels)
         if not channels or min((*channels, latent_dim, style_dim, depth)) < 1:
-            raise ValueError(f"channels, latent_dim, style_dim and depth are at least 1; got {channels}, {latent_dim}, {style_dim}, {depth}")
+            raise ValueError(
+                f"channels, latent_dim, style_dim and depth are at least 1; got {channels}, {latent_dim}, "
+                f"{style_dim}, {depth}"
+            )
         if size % 2 ** (len(channels) - 1):
-            raise ValueError(f"{len(channels)} levels need a size that is a multiple of {2 ** (len(channels) - 1)}; got {size}")
+            raise ValueError(
+                f"{len(channels)} levels need a size that is a multiple of {2 ** (len(channels) - 1)}; got {size}"
+            )
         if not 0 <= mixing <= 1:
             raise ValueError(f"mixing is a share of the pictures, 0 to 1; got {mixing}")
         self.style_dim, self.mixing = style_dim, mixing
         widths = (latent_dim, *[style_dim] * depth)
-        self.mapping = nn.Sequential(*(part for a, b in zip(widths, widths[1:]) for part in (nn.Linear(a, b), nn.LeakyReLU(SLOPE))))
+        self.mapping = nn.Sequential(
+            *(part for a, b in zip(widths, widths[1:]) for part in (nn.Linear(a, b), nn.LeakyReLU(SLOPE)))
+        )
         for layer in self.mapping:
             if isinstance(layer, nn.Linear):  # as large as what comes in, so that styles differ from the first step on
                 nn.init.kaiming_normal_(layer.weight, SLOPE)
@@ -54,7 +61,10 @@ class StyleGenerator(nn.Module):
         self.start = nn.Parameter(torch.randn(1, channels[0], side, side))
         self.layers = nn.ModuleList()
         for level, (a, b) in enumerate(zip((channels[0], *channels), channels)):
-            self.layers += [StyledConv(a, b, style_dim, side << level, upsample=level > 0), StyledConv(b, b, style_dim, side << level)]
+            self.layers += [
+                StyledConv(a, b, style_dim, side << level, upsample=level > 0),
+                StyledConv(b, b, style_dim, side << level),
+            ]
         self.last = nn.Conv2d(channels[-1], 1, 1)
         self.register_buffer("mean_style", torch.zeros(style_dim))
 
@@ -67,12 +77,15 @@ class StyleGenerator(nn.Module):
         return torch.lerp(self.mean_style, w, psi)
 
     def mix_styles(self, a: Tensor, b: Tensor, first: int | Tensor) -> Tensor:
-        """(N, L, style_dim): styles a (N, style_dim) for the ``first`` layers, a number or one each (N,), and b for the rest."""
+        """(N, L, style_dim): styles a (N, style_dim) for the ``first`` layers, a number or one each (N,), and b for the
+        rest."""
         number = torch.arange(len(self.layers), device=a.device)
         of_a = number < torch.as_tensor(first, device=a.device).reshape(-1, 1)  # (1 or N, L)
         return torch.where(of_a[..., None], a[:, None], b[:, None])
 
-    def synthesis(self, w: Tensor, generator: torch.Generator | None = None, fresh: bool = False, noise_scale: float = 1.0) -> Tensor:
+    def synthesis(
+        self, w: Tensor, generator: torch.Generator | None = None, fresh: bool = False, noise_scale: float = 1.0
+    ) -> Tensor:
         """(N, 1, size, size) of styles w, (N, style_dim) or for each layer (N, L, style_dim).
 
         ``fresh`` draws new noise; all of it is multiplied by ``noise_scale``.
@@ -80,7 +93,10 @@ class StyleGenerator(nn.Module):
         if w.ndim == 2:
             w = w[:, None].expand(-1, len(self.layers), -1)
         if w.shape[1:] != (len(self.layers), self.style_dim):
-            raise ValueError(f"expected styles (N, {self.style_dim}) or (N, {len(self.layers)}, {self.style_dim}), got shape {tuple(w.shape)}")
+            raise ValueError(
+                f"expected styles (N, {self.style_dim}) or (N, {len(self.layers)}, {self.style_dim}), got shape "
+                f"{tuple(w.shape)}"
+            )
         x = self.start.expand(len(w), -1, -1, -1)
         for layer, style in zip(self.layers, w.unbind(1)):
             assert isinstance(layer, StyledConv)
@@ -103,7 +119,8 @@ class StyleGenerator(nn.Module):
 
 
 class StyledConv(nn.Module):
-    """A modulated convolution 3 x 3, noise, a bias and leaky ReLU, at maps of one side (Karras et al. 2020, section 2.2).
+    """A modulated convolution 3 x 3, noise, a bias and leaky ReLU, at maps of one side (Karras et al. 2020, section
+    2.2).
 
     With ``upsample`` the maps that come in are first enlarged to twice their side.
     """
@@ -123,7 +140,9 @@ class StyledConv(nn.Module):
 
     def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Noise for n pictures, (n, 1, side, side): the same for all maps."""
-        return torch.randn(n, *self.noise.shape[1:], generator=generator, dtype=self.noise.dtype, device=self.noise.device)
+        return torch.randn(
+            n, *self.noise.shape[1:], generator=generator, dtype=self.noise.dtype, device=self.noise.device
+        )
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
         """(N, b, side, side) of maps x (N, a, ...), styles (N, style_dim), noise (1 or N, 1, side, side)."""
@@ -134,7 +153,8 @@ class StyledConv(nn.Module):
 
 
 def modulated_conv(x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
-    """A convolution of maps x (N, a, H, W) by ``weight`` (b, a, k, k), odd k, for each example its own (Karras et al. 2020, eqs. 1 and 3).
+    """A convolution of maps x (N, a, H, W) by ``weight`` (b, a, k, k), odd k, for each example its own (Karras et al.
+    2020, eqs. 1 and 3).
 
     Its weights are s_i w_oik, with ``scale`` s (N, a), divided by their length over i and k: maps
     of variance 1 that come in independent go out with variance 1. Scaling what comes in and what
@@ -145,7 +165,8 @@ def modulated_conv(x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
 
 
 def equalized_lr(generator: StyleGenerator, b1: float = 0.0, b2: float = 0.99, mapping: float = 0.01) -> Callable:
-    """An ``optimizer`` for ``fit``: Adam, by which all weights of the generator learn at the same pace (Karras et al. 2018, section 4.1).
+    """An ``optimizer`` for ``fit``: Adam, by which all weights of the generator learn at the same pace (Karras et al.
+    2018, section 4.1).
 
     Adam moves a number by about its rate a step, whatever the number's size, so small weights
     change by a larger share than large ones. Here the rate of each tensor is the one asked for

@@ -37,7 +37,8 @@ class History(NamedTuple):
     epochs: int  # done, those before a resumption included
     seconds: float  # likewise
     stopped: str  # "finished", or "early": no better validation loss for `patience` epochs
-    best_epoch: int | None = None  # counted from 1, by the validation loss; with patience, the weights are of this epoch
+    # counted from 1, by the validation loss; with patience, the weights are of this epoch
+    best_epoch: int | None = None
 
 
 def cosine(fraction: float) -> float:
@@ -74,12 +75,12 @@ def fit(
     """Trains a model in place and returns what happened.
 
     A shuffled batch goes to ``model.loss(*batch, generator=g)``, or to the losses of ``model.players()`` where the
-    model has several players (see `Player`). A loss with a parameter ``progress`` is told how far the training has gone, from 0
-    towards 1: for KL annealing, noise that falls and the like. The last batch of an epoch may be smaller.
+    model has several players (see `Player`). A loss with a parameter ``progress`` is told how far the training has
+    gone, from 0 towards 1: for KL annealing, noise that falls and the like. The last batch of an epoch may be smaller.
 
-    All randomness (the order, the generator given to the losses, torch's own for dropout) is a function of ``seed`` and the
-    epoch. Under torchrun, after ``repgen.training.distributed.init_distributed()``, every process calls ``fit`` with the
-    same arguments and takes its share of each batch; process 0 shows the bar and writes.
+    All randomness (the order, the generator given to the losses, torch's own for dropout) is a function of ``seed`` and
+    the epoch. Under torchrun, after ``repgen.training.distributed.init_distributed()``, every process calls ``fit``
+    with the same arguments and takes its share of each batch; process 0 shows the bar and writes.
 
     Parameters
     ----------
@@ -165,14 +166,20 @@ def fit(
         return fingerprint(model, steppers, tensors, **settings)
 
     history, best = History({}, {}, 0, 0.0, "finished"), None
-    generator, every = torch.Generator(device), 1 if device.type == "cpu" and world == 1 else 25  # steps a look at the losses
-    hidden = not progress or rank != 0 or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")  # tqdm's own, in a notebook, ignores it
+    # steps a look at the losses
+    generator, every = torch.Generator(device), 1 if device.type == "cpu" and world == 1 else 25
+    # tqdm's own, in a notebook, ignores it
+    hidden = not progress or rank != 0 or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
     bar = tqdm(total=total, unit="step", mininterval=0.2, disable=hidden)
     everyone = steppers[0].parameters + steppers[0].others
     with (
-        Checkpoint(checkpoint, model, steppers, identity) as saved, bar, matmul_precision(amp), inside_fit(),
-        preserve_state(model, everyone, device), Interrupt() as interrupt,
-    ):  # fmt: skip
+        Checkpoint(checkpoint, model, steppers, identity) as saved,
+        bar,
+        matmul_precision(amp),
+        inside_fit(),
+        preserve_state(model, everyone, device),
+        Interrupt() as interrupt,
+    ):
         if found := saved.load(resume):
             history, best = History(**found[0]), found[1]
         if history.epochs > epochs:
@@ -221,7 +228,7 @@ def fit(
     return history
 
 
-def _check_counts(**counts: tuple[object, int]) -> list[int]:
+def _check_counts(**counts: tuple[int, int]) -> list[int]:
     for name, (value, least) in counts.items():
         if not isinstance(value, Integral) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
@@ -230,7 +237,7 @@ def _check_counts(**counts: tuple[object, int]) -> list[int]:
 
 def _check_settings(lr, schedule, validation, patience, grad_clip, compile) -> None:
     for name, value in (("lr", lr), *([] if grad_clip is None else [("grad_clip", grad_clip)])):
-        if not (isinstance(value, Real) and 0 < value < math.inf):
+        if not (isinstance(value, Real) and 0 < float(value) < math.inf):
             raise ValueError(f"{name} must be a positive number, got {value!r}")
     if patience is not None and (not isinstance(patience, Integral) or patience < 1 or validation is None):
         raise ValueError(f"patience must be at least 1 and needs validation data to watch, got {patience!r}")
@@ -240,7 +247,9 @@ def _check_settings(lr, schedule, validation, patience, grad_clip, compile) -> N
         raise TypeError(f"schedule is a callable from 0..1 to a factor of lr, such as repgen.cosine; got {schedule!r}")
     for at in range(65) if schedule else ():
         if not 0 <= (factor := schedule(at / 64)) < math.inf:
-            raise ValueError(f"schedule must give factors of lr, 0 or more; at {at / 64:.3g} of the training it gives {factor}")
+            raise ValueError(
+                f"schedule must give factors of lr, 0 or more; at {at / 64:.3g} of the training it gives {factor}"
+            )
 
 
 def _is_exhausted(history: History, patience: int | None) -> bool:
@@ -267,7 +276,7 @@ def _evaluate(model, steppers, held_out, seed, generator, meter) -> dict[str, fl
     """Each field's mean over held-out data, the same draws after every epoch."""
     rank, world = distributed.rank_and_world_size()
     model.eval()
-    sums: Tensor | float = 0.0
+    sums = torch.zeros(())
     for number, batch in enumerate(held_out):
         if number % world != rank and number != 0:  # all take the first, so that all know the fields
             continue
@@ -277,7 +286,7 @@ def _evaluate(model, steppers, held_out, seed, generator, meter) -> dict[str, fl
             seed_torch(generator.device, seed, number, 4)
             fields += stepper.losses(batch.tensors, generator, stepper.player.loss)
         examples = batch.examples if number % world == rank else 0
-        sums = sums + torch.stack([*fields, torch.ones_like(fields[0])]) * examples
+        sums = sums.to(fields[0].device) + torch.stack([*fields, torch.ones_like(fields[0])]) * examples
     *total, examples = distributed.all_reduce(sums).tolist()
     names = [name for stepper in steppers for name in stepper.fields]
     measured = {name: value / examples for name, value in zip(names, total, strict=True)}
@@ -296,7 +305,7 @@ def _extended(history: History, training: dict, validation: dict, seconds: float
         return {name: old.get(name, unseen) + [new.get(name, math.nan)] for name in old | new}
 
     training, validation = longer(history.training, training), longer(history.validation, validation)
-    watched = next(iter(validation.values()), [])
+    watched: list[float] = next(iter(validation.values()), [])
     best = len(watched) if watched and not watched[-1] >= min(watched[:-1], default=math.inf) else history.best_epoch
     return History(training, validation, history.epochs + 1, seconds, "finished", best)
 
@@ -312,5 +321,5 @@ def _stopped(history: History, where: str, checkpoint: str | Path | None) -> Key
         else f"the checkpoint {checkpoint} holds epoch {history.epochs}, and the same call goes on from there"
     )
     error = KeyboardInterrupt(f"stopped at {where}; the model keeps what it has learned, {saved}")
-    error.history = history
+    error.history = history  # type: ignore[attr-defined] # for who catches it
     return error

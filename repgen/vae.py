@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -47,10 +47,11 @@ class VAE(nn.Module):
     noise : float, optional
         The standard deviation of every Gaussian pixel, learned where it is None.
     beta : float or callable
-        The weight of the KL term in the loss (Higgins et al. 2017), a number or, for KL annealing (Bowman et al. 2016), a
-        function of the training's progress, 0 to 1.
+        The weight of the KL term in the loss (Higgins et al. 2017), a number or, for KL annealing (Bowman et al. 2016),
+        a function of the training's progress, 0 to 1.
     binarize : bool
-        Whether ``loss`` draws black and white pixels anew from the grey ones in every batch (Salakhutdinov & Murray 2008).
+        Whether ``loss`` draws black and white pixels anew from the grey ones in every batch (Salakhutdinov & Murray
+        2008).
 
     Raises
     ------
@@ -87,26 +88,42 @@ class VAE(nn.Module):
     ):
         super().__init__()
         if not isinstance(encoder, nn.Module) or not isinstance(decoder, nn.Module):
-            raise TypeError(f"a VAE is made of two nets, got {type(encoder).__name__} and {type(decoder).__name__}; VAE.dense(sizes) makes them")
+            raise TypeError(
+                f"a VAE is made of two nets, got {type(encoder).__name__} and {type(decoder).__name__}; "
+                f"VAE.dense(sizes) makes them"
+            )
         if latent_dim < 1:
             raise ValueError(f"latent_dim counts the numbers of a code, at least 1; got {latent_dim}")
         if likelihood not in (*LIKELIHOODS, "none"):
             raise ValueError(f"likelihood is one of {', '.join(LIKELIHOODS)}; got {likelihood!r}")
-        if likelihood == "bernoulli" and not (isinstance(decoder, nn.Sequential) and isinstance(decoder[-1], nn.Sigmoid)):
+        if likelihood == "bernoulli" and not (
+            isinstance(decoder, nn.Sequential) and isinstance(decoder[-1], nn.Sigmoid)
+        ):
             raise ValueError("a Bernoulli likelihood needs probabilities: a decoder nn.Sequential(..., nn.Sigmoid())")
         if noise is not None and (likelihood != "gaussian" or not 0 < noise < math.inf):
-            raise ValueError(f"noise is the standard deviation of a Gaussian likelihood, above 0; got {noise!r} for {likelihood}")
+            raise ValueError(
+                f"noise is the standard deviation of a Gaussian likelihood, above 0; got {noise!r} for {likelihood}"
+            )
         if not callable(beta) and not 0 <= beta < math.inf:
             raise ValueError(f"beta is a weight of 0 or more, or a function of the progress; got {beta!r}")
-        self.encoder, self.decoder, self.latent_dim, self.n_visible = encoder, decoder, latent_dim, n_visible
+        self.encoder, self.latent_dim, self.n_visible = encoder, latent_dim, n_visible
+        self.decoder: Any = decoder  # an nn.Sequential where its logits are asked for
         self.likelihood, self.beta, self.binarize = likelihood, beta, binarize
         if likelihood == "gaussian":
             log_var = torch.tensor(2 * math.log(0.1 if noise is None else noise))
             self.log_var_x = nn.Parameter(log_var, requires_grad=noise is None)
 
     @classmethod
-    def dense(cls, sizes: Sequence[int] = (784, 512, 2), activation: type[nn.Module] = nn.Tanh, *, output: type[nn.Module] = nn.Sigmoid, **options):
-        """With ``sizes`` = (784, 512, 2): q(z|x) by 784-512-(2 means, 2 log-variances), p(x|z) by 2-512-784 and ``output``."""
+    def dense(
+        cls,
+        sizes: Sequence[int] = (784, 512, 2),
+        activation: type[nn.Module] = nn.Tanh,
+        *,
+        output: type[nn.Module] = nn.Sigmoid,
+        **options,
+    ):
+        """With ``sizes`` = (784, 512, 2): q(z|x) by 784-512-(2 means, 2 log-variances), p(x|z) by 2-512-784 and
+        ``output``."""
         sizes = tuple(sizes)
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(f"sizes are the layers from the pixels to the code, such as (784, 512, 2); got {sizes}")

@@ -27,8 +27,19 @@ def build_book():
 def build(source, target):
     """Builds the book in `source` as `make book` does; a warning is a failure. Returns the folder of the pages."""
     run = subprocess.run(
-        [Path(sys.executable).with_name("jupyter-book"), "build", "-W", "-n", "--keep-going", "-q", "--path-output", target, source],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            Path(sys.executable).with_name("jupyter-book"),
+            "build",
+            "-W",
+            "-n",
+            "--keep-going",
+            "-q",
+            "--path-output",
+            target,
+            source,
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert run.returncode == 0, f"the book does not build:\n{run.stdout[-2000:]}\n{run.stderr[-6000:]}"
     return target / "_build" / "html"

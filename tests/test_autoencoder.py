@@ -13,8 +13,8 @@ from torch import nn
 from repgen import zoo
 from repgen.autoencoder import Autoencoder, LinearAutoencoder
 from repgen.datasets import Data
-from repgen.losses import gaussian_nll
 from repgen.evaluation.metrics import principal_angles, reconstruction_error
+from repgen.losses import gaussian_nll
 from repgen.train import cosine, fit
 from repgen.widgets.network import Network
 
@@ -172,11 +172,14 @@ def test_a_deep_copy_of_a_tied_network_is_tied_to_itself():
 def test_a_tied_network_survives_the_zoo(tmp_path, monkeypatch):
     x = Data(images(40).reshape(40, 1, 3, 4), None, "noise", "here")
     steps = SimpleNamespace(
-        __name__="repgen.zoo.recipes.tied", __file__="tied.py", __doc__="A tied one.",
-        data=lambda device: (x,), build=lambda: Autoencoder((12, 7, 3), tied=True),
+        __name__="repgen.zoo.recipes.tied",
+        __file__="tied.py",
+        __doc__="A tied one.",
+        data=lambda device: (x,),
+        build=lambda: Autoencoder((12, 7, 3), tied=True),
         train=lambda model, data, **options: fit(model, data.flat, **{"epochs": 2, "progress": False} | options),
         measure=lambda model, data: {"loss": model.loss(data.flat).item()},
-    )  # fmt: skip
+    )
     monkeypatch.setattr(zoo, "recipe", lambda name: steps)
     record = zoo.train_recipe("tied", folder=tmp_path)
     model = zoo.load_pretrained("tied", folder=tmp_path)

@@ -13,10 +13,18 @@ from pybtex.database import parse_file
 
 ROOT = Path(__file__).resolve().parent.parent
 LOADED = {
-    "script": ["src"], "img": ["src", "srcset"], "source": ["src", "srcset"], "iframe": ["src"], "video": ["src", "poster"],
-    "audio": ["src"], "embed": ["src"], "object": ["data"], "input": ["src"],
-}  # fmt: skip
-NO_LOAD = {"canonical", "index", "search", "next", "prev", "author", "copyright", "alternate"}  # links that fetch nothing
+    "script": ["src"],
+    "img": ["src", "srcset"],
+    "source": ["src", "srcset"],
+    "iframe": ["src"],
+    "video": ["src", "poster"],
+    "audio": ["src"],
+    "embed": ["src"],
+    "object": ["data"],
+    "input": ["src"],
+}
+# links that fetch nothing
+NO_LOAD = {"canonical", "index", "search", "next", "prev", "author", "copyright", "alternate"}
 
 
 def soup(path):
@@ -39,7 +47,9 @@ def loads(page):
     for element in page.find_all("link", href=True):
         if not NO_LOAD.intersection(element.get("rel", [])):
             yield element["href"]
-    for style in [element.string or "" for element in page.find_all("style")] + [e["style"] for e in page.find_all(style=True)]:
+    for style in [element.string or "" for element in page.find_all("style")] + [
+        e["style"] for e in page.find_all(style=True)
+    ]:
         yield from css_loads(style)
 
 
@@ -50,8 +60,10 @@ def css_loads(css):
 
 def broken_links(pages, exists):
     """Links within the book that lead nowhere. `exists` says whether a path below the book is there."""
-    anchors = {name: {e["id"] for e in page.find_all(id=True)} | {e["name"] for e in page.find_all("a", attrs={"name": True})}
-               for name, page in pages.items()}  # fmt: skip
+    anchors = {
+        name: {e["id"] for e in page.find_all(id=True)} | {e["name"] for e in page.find_all("a", attrs={"name": True})}
+        for name, page in pages.items()
+    }
     for name, page in pages.items():
         hrefs = [element["href"] for element in page.find_all("a", href=True)]
         for href in [*hrefs, *loads(page)]:
@@ -74,13 +86,19 @@ def test_links_and_anchors_resolve(book, pages):
 
 
 def test_broken_links_are_found():
-    page = BeautifulSoup('<a href="b.html">b</a><a href="#x">x</a><img src="i.png"><a href="#y" id="y">y</a>', "html.parser")
+    page = BeautifulSoup(
+        '<a href="b.html">b</a><a href="#x">x</a><img src="i.png"><a href="#y" id="y">y</a>', "html.parser"
+    )
     assert len(list(broken_links({"a.html": page}, {"a.html"}.__contains__))) == 3
 
 
 def test_pages_load_nothing_from_elsewhere(book, pages):
     for name, page in pages.items():
-        outside = [address for address in loads(page) if urlsplit(address).scheme not in ("", "data") or address.startswith("//")]
+        outside = [
+            address
+            for address in loads(page)
+            if urlsplit(address).scheme not in ("", "data") or address.startswith("//")
+        ]
         assert outside == [], name
     for css in book.rglob("*.css"):
         outside = [a for a in css_loads(css.read_text(encoding="utf-8")) if re.match(r"(https?:)?//", a)]
@@ -96,7 +114,7 @@ def test_loads_from_elsewhere_are_found():
 
 def test_the_page_of_claims_holds_every_claim(pages):
     listed = pages["pages/claims.html"]
-    plain = lambda text: text.replace("‘", "'").replace("’", "'").replace("“", '"').replace("”", '"')  # noqa: E731 - the page sets quotes as a printer does
+    plain = lambda text: text.replace("‘", "'").replace("’", "'").replace("“", '"').replace("”", '"')
     links = {(urljoin("pages/", a["href"]), plain(a.get_text())) for a in listed.select("table.claims a")}
     count = 0
     for page, path in stored.notebooks(ROOT):
@@ -110,7 +128,9 @@ def test_the_page_of_claims_holds_every_claim(pages):
                 assert link and urlsplit(link["href"]).fragment == f"ref-{claim['source']}"
     assert len(listed.select("table.claims tbody tr")) == count
     assert f"{count} claims" in listed.get_text() or count == 0
-    assert not any(page.find("span", class_="claim-source") for page in pages.values()), "a BibTeX key is shown as it is"
+    assert not any(page.find("span", class_="claim-source") for page in pages.values()), (
+        "a BibTeX key is shown as it is"
+    )
 
 
 def test_the_page_of_run_times_holds_every_notebook(pages):

@@ -8,8 +8,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 from sklearn.linear_model import LinearRegression
 
-from repgen.latents import attribute_vector, lerp, slant, slerp, thickness
 from repgen.datasets.olivetti_glasses import GLASSES
+from repgen.latents import attribute_vector, lerp, slant, slerp, thickness
 
 
 def bar(degrees, width, length=16, size=28, fine=8):
@@ -93,7 +93,9 @@ def test_a_score_that_tells_nothing_is_refused(score, share, message):
 @pytest.mark.parametrize("degrees", [-35, -10, 0, 20, 40])
 def test_the_slant_of_a_leaning_stroke(degrees):
     """A thin sheared stroke: of a rotated one the moments say nearly the same."""
-    drawn = torch.stack([bar(degrees, 1.5, 20), 0.3 * bar(degrees, 1.5, 20), bar(degrees, 1.5, 20).roll((3, -2), (0, 1))])
+    drawn = torch.stack(
+        [bar(degrees, 1.5, 20), 0.3 * bar(degrees, 1.5, 20), bar(degrees, 1.5, 20).roll((3, -2), (0, 1))]
+    )
     torch.testing.assert_close(slant(drawn), torch.full((3,), float(degrees)), atol=1.0, rtol=0)
 
 
@@ -123,7 +125,9 @@ def test_neither_paleness_nor_a_soft_edge_is_thickness():
 def test_thicker_is_thicker_and_an_empty_page_is_nothing():
     widths = thickness(torch.stack([bar(10, w) for w in (1.5, 2.5, 3.5)]))
     assert (widths.diff() > 0.5).all()
-    assert torch.equal(thickness(torch.zeros(1, 28, 28)), torch.zeros(1)) and torch.equal(slant(torch.zeros(1, 28, 28)), torch.zeros(1))
+    assert torch.equal(thickness(torch.zeros(1, 28, 28)), torch.zeros(1)) and torch.equal(
+        slant(torch.zeros(1, 28, 28)), torch.zeros(1)
+    )
     for measure in (slant, thickness):
         with pytest.raises(ValueError, match=r"drawings \(N, height, width\)"):
             measure(torch.zeros(3, 784))

@@ -45,7 +45,13 @@ def small(**options):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"objective": "minimax", "label_smoothing": 0.1}, {"instance_noise": 0.3}, {"objective": "wasserstein", "penalty": "gradient", "penalty_weight": 10.0}, {"penalty": "r1"}],
+    [
+        {},
+        {"objective": "minimax", "label_smoothing": 0.1},
+        {"instance_noise": 0.3},
+        {"objective": "wasserstein", "penalty": "gradient", "penalty_weight": 10.0},
+        {"penalty": "r1"},
+    ],
 )
 def test_deaf_players_play_the_game_without_conditions(options):
     g, d = nets()
@@ -53,9 +59,13 @@ def test_deaf_players_play_the_game_without_conditions(options):
     plain, deaf = GAN(g, d, 3, **options), ConditionalGAN(Deaf(g), Deaf(d), 3, **options)
     for mode in (True, False):
         plain.train(mode), deaf.train(mode)
-        for a, b in zip(plain.discriminator_loss(x, generator=dice()), deaf.discriminator_loss(x, c, generator=dice()), strict=True):
+        for a, b in zip(
+            plain.discriminator_loss(x, generator=dice()), deaf.discriminator_loss(x, c, generator=dice()), strict=True
+        ):
             torch.testing.assert_close(a, b)
-        torch.testing.assert_close(plain.generator_loss(x, generator=dice()), deaf.generator_loss(x, c, generator=dice()))
+        torch.testing.assert_close(
+            plain.generator_loss(x, generator=dice()), deaf.generator_loss(x, c, generator=dice())
+        )
         torch.testing.assert_close(plain.logits(plain.blur(x, dice())), deaf.logits(deaf.blur(x, dice()), c))
     torch.testing.assert_close(plain.sample(8, dice()), deaf.sample(c, dice()))
 
@@ -67,7 +77,9 @@ def test_settings_may_change_during_the_training():
     plain, deaf = GAN(g, d, 3, instance_noise=0.3), ConditionalGAN(Deaf(g), Deaf(d), 3)
     quiet = deaf.discriminator_loss(x, c, generator=dice()).total
     deaf.instance_noise = 0.3
-    torch.testing.assert_close(plain.discriminator_loss(x, generator=dice()).total, deaf.discriminator_loss(x, c, generator=dice()).total)
+    torch.testing.assert_close(
+        plain.discriminator_loss(x, generator=dice()).total, deaf.discriminator_loss(x, c, generator=dice()).total
+    )
     assert not torch.equal(quiet, deaf.discriminator_loss(x, c, generator=dice()).total)
 
 
@@ -75,9 +87,13 @@ def test_what_the_generator_minimises():
     x, c = pairs()
     model = small()
     y = model.decode(model.latents(8, dice()), c)
-    torch.testing.assert_close(small(l1_weight=7.0, adversarial_weight=0.0).generator_loss(x, c, generator=dice()), 7 * F.l1_loss(y, x))
+    torch.testing.assert_close(
+        small(l1_weight=7.0, adversarial_weight=0.0).generator_loss(x, c, generator=dice()), 7 * F.l1_loss(y, x)
+    )
     both = F.softplus(-model.discriminator(y, c)).mean() * 0.5 + 7 * F.l1_loss(y, x)
-    torch.testing.assert_close(small(l1_weight=7.0, adversarial_weight=0.5).generator_loss(x, c, generator=dice()), both)
+    torch.testing.assert_close(
+        small(l1_weight=7.0, adversarial_weight=0.5).generator_loss(x, c, generator=dice()), both
+    )
 
 
 def test_gradients_reach_the_weights_behind_the_conditions():
@@ -109,7 +125,16 @@ def test_each_class_gets_its_own_mean():
     means = torch.tensor([[-2.0, 0.0], [2.0, 1.0], [0.0, -2.0]])
     x = means[c] + 0.3 * torch.randn(3000, 2, generator=g)
     model = small(instance_noise=0.3, ema_decay=0.98)
-    fit(model, (x, c), epochs=12, batch_size=50, lr=5e-3, optimizer=lambda p, lr: torch.optim.Adam(p, lr, betas=(0.5, 0.9)), seed=0, progress=False)
+    fit(
+        model,
+        (x, c),
+        epochs=12,
+        batch_size=50,
+        lr=5e-3,
+        optimizer=lambda p, lr: torch.optim.Adam(p, lr, betas=(0.5, 0.9)),
+        seed=0,
+        progress=False,
+    )
     for k, mean in enumerate(means):
         made = model.eval().sample(torch.full((500,), k), dice())
         assert (made.mean(0) - mean).norm() < 0.35, (k, made.mean(0))
@@ -152,6 +177,10 @@ def test_bad_input():
         small().decode(torch.randn(5, 3), c)
     with pytest.raises(ValueError, match=r"expected codes \(N, 3\)"):
         small().decode(torch.randn(8, 4), c)
-    for labels, words in ((c + (c == 2), r"0..2, got 0..3"), (c.float(), "whole numbers"), (c[:, None], "whole numbers")):
+    for labels, words in (
+        (c + (c == 2), r"0..2, got 0..3"),
+        (c.float(), "whole numbers"),
+        (c[:, None], "whole numbers"),
+    ):
         with pytest.raises(ValueError, match=words):
             fit(small(), (x, labels), epochs=1, progress=False)

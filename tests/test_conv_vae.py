@@ -62,11 +62,18 @@ def test_elbo_is_its_definition_on_pictures_and_on_rows(small):
 
 
 def test_it_learns(small):
-    x = (torch.arange(16)[None, None, :, None] < torch.arange(2, 14)[:, None, None, None]).float().expand(-1, -1, -1, 16)
+    x = (
+        (torch.arange(16)[None, None, :, None] < torch.arange(2, 14)[:, None, None, None])
+        .float()
+        .expand(-1, -1, -1, 16)
+    )
     x = x.contiguous().repeat(20, 1, 1, 1)  # horizons at twelve heights
     before = small.loss(x, seeded()).total.item()
     fit(small, x, epochs=15, batch_size=24, lr=5e-3, progress=False)
-    assert squared_error(x.flatten(1), small.decode(small.encode(x))).mean() < 0.25 * squared_error(x, x.mean(0).expand_as(x)).mean()
+    assert (
+        squared_error(x.flatten(1), small.decode(small.encode(x))).mean()
+        < 0.25 * squared_error(x, x.mean(0).expand_as(x)).mean()
+    )
     assert small.loss(x, seeded()).total.item() < before
 
 
@@ -112,9 +119,14 @@ def test_the_classifier_learns_and_gives_logits():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [((20, (4, 8, 8), 3), "multiple of 8; got 20"), ((16, (), 3), "channels count"), ((16, (4, 0), 3), "channels count"),
-     ((16, (4,), 0), "latent_dim counts"), ((4, (1, 1, 1), 2), "multiple of 8; got 4")],
-)  # fmt: skip
+    [
+        ((20, (4, 8, 8), 3), "multiple of 8; got 20"),
+        ((16, (), 3), "channels count"),
+        ((16, (4, 0), 3), "channels count"),
+        ((16, (4,), 0), "latent_dim counts"),
+        ((4, (1, 1, 1), 2), "multiple of 8; got 4"),
+    ],
+)
 def test_sizes_that_make_no_network_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         conv_vae(*arguments)

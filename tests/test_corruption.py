@@ -44,7 +44,9 @@ def test_salt_is_as_likely_as_pepper(share):
     assert near_share(y == 0.5, 1 - share)
     # e = y - 1/2 is +-1/2 with probability p, else 0: mean 0, variance p / 4
     assert (y - 0.5).double().mean().abs() <= 6 * math.sqrt(share / 4 / N)
-    assert (y - 0.5).double().square().mean().item() == pytest.approx(share / 4, abs=6 * math.sqrt(share * (1 - share) / 16 / N))
+    assert (y - 0.5).double().square().mean().item() == pytest.approx(
+        share / 4, abs=6 * math.sqrt(share * (1 - share) / 16 / N)
+    )
 
 
 @pytest.mark.parametrize("sd", [0.1, 0.5, 2.0])

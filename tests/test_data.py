@@ -27,8 +27,7 @@ from scipy.io import savemat
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
 from repgen import datasets
-from repgen.datasets import download, newsgroups
-from repgen.datasets import DataError, check, load_data
+from repgen.datasets import DataError, check, download, load_data, newsgroups
 
 NAMES = tuple(datasets._SETS)
 TRAIN_LABELS = "MNIST/raw/train-labels-idx1-ubyte"
@@ -84,7 +83,9 @@ def test_every_set_is_float32_images_in_range_or_points_and_splits_differ(name, 
         assert torch.cdist(train[:500], test[:500], compute_mode=EXACT).min() > 0
 
 
-@pytest.mark.parametrize("name", ["curves", "ring", "grid", "spiral", "swiss_roll", "moons", "natural_patches", "face_patches"])
+@pytest.mark.parametrize(
+    "name", ["curves", "ring", "grid", "spiral", "swiss_roll", "moons", "natural_patches", "face_patches"]
+)
 def test_generated_sets_depend_on_the_seed_and_keep_to_n(name, empty):
     a, b = load_data(name, n=40, seed=1), load_data(name, n=40, seed=2)
     assert len(a.x) == len(b.x) == 40 and not torch.equal(a.x, b.x)
@@ -100,7 +101,9 @@ def test_published_sizes_are_the_defaults(empty):
 def test_mnist_is_torchvisions(real, split):
     theirs = vision.MNIST(real, train=split == "train")
     ours = load_data("mnist", split)
-    assert torch.equal(ours.x[:, 0], theirs.data / 255) and torch.equal(ours.labels, theirs.targets) and not ours.stand_in
+    assert (
+        torch.equal(ours.x[:, 0], theirs.data / 255) and torch.equal(ours.labels, theirs.targets) and not ours.stand_in
+    )
 
 
 @pytest.mark.parametrize("real", ["faces"], indirect=True)
@@ -153,7 +156,9 @@ def test_words_by_hand():
     assert newsgroups.vocabulary(texts, 4) == ("bark", "cats", "dogs", "run")  # "cats" before "dog", in one post each
     counts = newsgroups.count_words(texts, ("dogs", "run"))
     assert counts.tolist() == [[2, 1], [1, 0], [0, 1], [0, 0]]
-    assert torch.allclose(newsgroups.log_scale(torch.tensor([0.0, 1, 3, 7, 15, 800])), torch.tensor([0, 0.25, 0.5, 0.75, 1, 1]))
+    assert torch.allclose(
+        newsgroups.log_scale(torch.tensor([0.0, 1, 3, 7, 15, 800])), torch.tensor([0, 0.25, 0.5, 0.75, 1, 1])
+    )
     every = torch.arange(16.0)
     assert torch.equal(newsgroups.unscale(newsgroups.log_scale(every)), every)
 
@@ -162,7 +167,9 @@ def test_posts_that_stand_in_have_the_topics_that_they_were_made_with():
     counts, groups, words = newsgroups.topic_model(4000, 400, torch.Generator().manual_seed(0))
     assert counts.shape == (4000, 400) and len(set(words)) == 400 and set(groups.tolist()) == set(range(20))
     assert counts.sum(1).min() >= 10 and counts.sum(1).max() <= 60
-    owner = torch.tensor([newsgroups.GROUPS.index(w.rsplit("-", 1)[0]) if not w.startswith("common-") else -1 for w in words])
+    owner = torch.tensor(
+        [newsgroups.GROUPS.index(w.rsplit("-", 1)[0]) if not w.startswith("common-") else -1 for w in words]
+    )
     own = (counts * (owner == groups[:, None])).sum() / counts.sum()
     following = (counts * (owner == (groups[:, None] + 1) % 20)).sum() / counts.sum()
     assert own == pytest.approx(0.3, abs=0.01) and following == pytest.approx(0.1, abs=0.01)
@@ -210,7 +217,16 @@ def test_the_length_of_data_is_the_number_of_examples():
 
 @pytest.mark.parametrize(
     "rows",
-    [slice(None, None, 2), slice(1, 1), [4, 0], torch.tensor([5, 5, 1]), np.array([2, 3]), [], torch.arange(6) % 3 == 0, -torch.arange(1, 3)],
+    [
+        slice(None, None, 2),
+        slice(1, 1),
+        [4, 0],
+        torch.tensor([5, 5, 1]),
+        np.array([2, 3]),
+        [],
+        torch.arange(6) % 3 == 0,
+        -torch.arange(1, 3),
+    ],
 )
 def test_rows_of_data_are_data(rows):
     data, part = some(), some()[rows]
@@ -302,10 +318,18 @@ def spoilt(value, *places, shape=(3, 4)):
         (spoilt(float("nan"), (1, 2), (2, 0)), {}, ["images", "(3, 4)", "2 of its 12", "nan at [1, 2]"]),
         (spoilt(float("inf"), (2, 3)), {}, ["1 of its 12", "inf at [2, 3]"]),
         (spoilt(float("-inf"), (0, 0)), {}, ["-inf at [0, 0]"]),
-        (spoilt(1.5, (1, 1), (2, 2), (2, 3)), {"unit": True}, ["3 of its 12", "outside [0, 1]", "0.5 to 1.5", "1.5 at [1, 1]"]),
+        (
+            spoilt(1.5, (1, 1), (2, 2), (2, 3)),
+            {"unit": True},
+            ["3 of its 12", "outside [0, 1]", "0.5 to 1.5", "1.5 at [1, 1]"],
+        ),
         (spoilt(-0.25, (0, 3)), {"unit": True}, ["-0.25 at [0, 3]"]),
         (spoilt(1.0000001, (0, 3)), {"unit": True}, ["found 0.5 to 1.0000001", "1.0000001 at [0, 3]"]),
-        (spoilt(1 + 1e-15, (0, 3)).double().index_fill(0, torch.tensor(1), 1 + 4e-16), {"unit": True}, ["1.0000000000000004 at [1, 0]"]),
+        (
+            spoilt(1 + 1e-15, (0, 3)).double().index_fill(0, torch.tensor(1), 1 + 4e-16),
+            {"unit": True},
+            ["1.0000000000000004 at [1, 0]"],
+        ),
         (spoilt(1.0, (0, 3)).bfloat16() * 1.0079, {"unit": True}, ["1.0078125 at [0, 3]"]),
         (torch.zeros(3, 4, dtype=torch.uint8), {}, ["uint8", ".float()"]),
         (torch.zeros(3, 4, dtype=torch.int64), {}, ["int64"]),
@@ -349,7 +373,11 @@ def test_missing_mnist_is_stood_in_for_with_one_line(empty, capsys):
 
 def test_missing_faces_become_forty_people_of_ten(empty, capsys):
     every, train, test = (load_data("faces", split) for split in ("all", "train", "test"))
-    assert every.stand_in and every.x.shape == (400, 1, 32, 32) and torch.equal(every.labels.bincount(), torch.full((40,), 10))
+    assert (
+        every.stand_in
+        and every.x.shape == (400, 1, 32, 32)
+        and torch.equal(every.labels.bincount(), torch.full((40,), 10))
+    )
     assert train.labels.max() == 29 and test.labels.min() == 30 and torch.equal(torch.cat([train.x, test.x]), every.x)
     assert len(every.flat.unique(dim=0)) == 400  # nobody twice
     digits = load_data("digits", "all", size=64)
@@ -363,7 +391,11 @@ def test_missing_faces_become_forty_people_of_ten(empty, capsys):
 def test_a_failed_download_is_tried_once_in_a_process_but_again_when_asked_for(empty, monkeypatch):
     tries = []
     monkeypatch.setattr(download, "_reach", lambda urls: None)
-    monkeypatch.setitem(download.SOURCES, "mnist", download.SOURCES["mnist"]._replace(fetch=lambda folder: tries.append(folder) or 1 / 0))
+    monkeypatch.setitem(
+        download.SOURCES,
+        "mnist",
+        download.SOURCES["mnist"]._replace(fetch=lambda folder: tries.append(folder) or 1 / 0),
+    )
     assert load_data("mnist").stand_in and load_data("mnist", "test").stand_in and len(tries) == 1
     with pytest.raises(DataError, match="could not be downloaded"):
         datasets.fetch("mnist")
@@ -375,7 +407,12 @@ def test_a_root_that_cannot_be_written_is_named(tmp_path, empty, monkeypatch, ca
     monkeypatch.setenv("REPGEN_DATA", str(tmp_path / "file" / "data"))  # binds root, too, unlike chmod
     assert load_data("mnist").stand_in
     (line,) = capsys.readouterr().out.splitlines()
-    assert "fetch mnist" in line and "cannot be written" in line and str(tmp_path / "file" / "data") in line and "REPGEN_DATA" in line
+    assert (
+        "fetch mnist" in line
+        and "cannot be written" in line
+        and str(tmp_path / "file" / "data") in line
+        and "REPGEN_DATA" in line
+    )
     with pytest.raises(DataError, match="REPGEN_DATA"):
         datasets.fetch("faces")
 
@@ -416,7 +453,9 @@ def test_a_download_of_something_else_is_refused(empty, monkeypatch):
     source = download.SOURCES["mnist"]
     monkeypatch.setattr(download, "_reach", lambda urls: None)
     monkeypatch.setitem(
-        download.SOURCES, "mnist", source._replace(fetch=lambda folder: [put(folder / file, b"a login page") for file in source.files])
+        download.SOURCES,
+        "mnist",
+        source._replace(fetch=lambda folder: [put(folder / file, b"a login page") for file in source.files]),
     )
     with pytest.raises(DataError, match="could not be downloaded.*is not the original"):
         datasets.fetch("mnist")
@@ -478,7 +517,11 @@ def test_the_faces_are_kept_as_plain_numbers_whatever_scikit_learn_writes(empty,
     assert sorted(p.name for p in empty.rglob("*")) == ["olivetti.npy", "olivetti_py3.pkz", "repgen", "sklearn"]
     assert foreign.read_bytes() == b"written by some other version"
     got = load_data("faces", "all", size=64)
-    assert not got.stand_in and np.array_equal(got.x[:, 0].numpy(), expected) and torch.equal(got.labels, torch.arange(400) // 10)
+    assert (
+        not got.stand_in
+        and np.array_equal(got.x[:, 0].numpy(), expected)
+        and torch.equal(got.labels, torch.arange(400) // 10)
+    )
     assert next(row for row in datasets.status() if row.name == "faces").state == "verified"
     put(empty / download.FACES, (empty / download.FACES).read_bytes() + b"!")
     with pytest.raises(DataError, match="olivetti.npy is damaged"):
@@ -532,8 +575,16 @@ def archive(train, test) -> bytes:
 
 
 HEADER = "From: someone\nSubject: zebra\n\n"
-TRAIN_POSTS = {"alt.atheism": HEADER + "the sky, sky", "sci.space": HEADER + "Rocket the\nsky", "sci.med": HEADER + "the"}
-TEST_POSTS = {"alt.atheism": HEADER + "sky sky\nSKY comet", "sci.space": HEADER + "comet", "sci.med": HEADER + "> sky\nrocket"}
+TRAIN_POSTS = {
+    "alt.atheism": HEADER + "the sky, sky",
+    "sci.space": HEADER + "Rocket the\nsky",
+    "sci.med": HEADER + "the",
+}
+TEST_POSTS = {
+    "alt.atheism": HEADER + "sky sky\nSKY comet",
+    "sci.space": HEADER + "comet",
+    "sci.med": HEADER + "> sky\nrocket",
+}
 
 
 def test_the_newsgroups_are_kept_as_plain_text_and_counted(empty, monkeypatch):
@@ -545,7 +596,10 @@ def test_the_newsgroups_are_kept_as_plain_text_and_counted(empty, monkeypatch):
     monkeypatch.setattr(download, "_reach", lambda urls: None)
     monkeypatch.setattr(twenty, "_fetch_remote", remote)
     home = str(empty.parent / "theirs")
-    theirs = [twenty.fetch_20newsgroups(data_home=home, subset=s, remove=("headers", "footers", "quotes")) for s in ("train", "test")]
+    theirs = [
+        twenty.fetch_20newsgroups(data_home=home, subset=s, remove=("headers", "footers", "quotes"))
+        for s in ("train", "test")
+    ]
     posts = {split: [found.data, found.target.tolist()] for split, found in zip(("train", "test"), theirs)}
     knowing(monkeypatch, "newsgroups", json.dumps(posts, separators=(",", ":")).encode())
     assert datasets.fetch("newsgroups") == datasets.verify("newsgroups") == [empty / download.NEWSGROUPS]
@@ -564,7 +618,12 @@ def test_a_download_of_the_newsgroups_that_is_cut_short_leaves_nothing(empty, mo
     monkeypatch.setattr(twenty, "_fetch_remote", remote)
     assert load_data("newsgroups").stand_in and list(empty.rglob("*")) == []
     first, line = capsys.readouterr().out.splitlines()
-    assert first.startswith("newsgroups: downloading about 14 MB") and line.startswith("newsgroups: not found") and "topic model stand in" in line and "digits" not in line
+    assert (
+        first.startswith("newsgroups: downloading about 14 MB")
+        and line.startswith("newsgroups: not found")
+        and "topic model stand in" in line
+        and "digits" not in line
+    )
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -611,7 +670,9 @@ class Trickle(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize(("limit", "stall", "said"), [(0.5, 60, "it took more than 0.5 s"), (60, 0.5, "nothing came for 0.5 s")])
+@pytest.mark.parametrize(
+    ("limit", "stall", "said"), [(0.5, 60, "it took more than 0.5 s"), (60, 0.5, "nothing came for 0.5 s")]
+)
 def test_a_server_that_trickles_is_given_up(limit, stall, said, empty, monkeypatch, capsys):
     """torchvision's own loader; it writes what came by the 32 KB, and so nothing at all in this time."""
     monkeypatch.setenv("no_proxy", "*")
@@ -654,7 +715,14 @@ def test_damaged_files_are_named_and_neither_replaced_nor_stood_in_for(empty):
         with pytest.raises(DataError) as error:
             load_data("mnist")
         found = download.hashlib.md5(content).hexdigest()
-        for word in (str(path), f"{len(content):,} bytes", found, "60,008", "a25bea736e30d166cdddb491f175f624", "data fetch mnist"):
+        for word in (
+            str(path),
+            f"{len(content):,} bytes",
+            found,
+            "60,008",
+            "a25bea736e30d166cdddb491f175f624",
+            "data fetch mnist",
+        ):
             assert word in str(error.value)
         assert path.read_bytes() == content
         row = datasets.status()[0]
@@ -679,7 +747,9 @@ def test_a_file_that_cannot_be_read_is_named(empty):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-@pytest.mark.parametrize(("name", "file"), [("mnist", TRAIN_LABELS), ("faces", FACES), ("newsgroups", NEWS), ("faces", download.FACES)])
+@pytest.mark.parametrize(
+    ("name", "file"), [("mnist", TRAIN_LABELS), ("faces", FACES), ("newsgroups", NEWS), ("faces", download.FACES)]
+)
 def test_a_named_pipe_is_not_waited_for(name, file, empty):
     (empty / file).parent.mkdir(parents=True)
     os.mkfifo(empty / file)
@@ -709,7 +779,9 @@ def test_nothing_is_unpickled_before_its_checksum_is_right(empty, tmp_path):
 def test_verification_is_remembered_while_a_file_does_not_change(empty, monkeypatch):
     path = put(empty / TRAIN_LABELS, b"x")
     reads = []
-    monkeypatch.setattr(download.hashlib, "file_digest", lambda *a, real=download.hashlib.file_digest: reads.append(1) or real(*a))
+    monkeypatch.setattr(
+        download.hashlib, "file_digest", lambda *a, real=download.hashlib.file_digest: reads.append(1) or real(*a)
+    )
     download.problems("mnist")
     download.problems("mnist")
     assert len(reads) == 1
@@ -754,7 +826,12 @@ def test_a_root_that_depends_on_where_python_was_started_is_refused(chosen, monk
 def test_status_has_a_row_for_every_name_and_fetch_and_verify_nothing_to_do_without_files(empty):
     rows = {row.name: row for row in datasets.status()}
     assert tuple(rows) == NAMES
-    assert {name for name, row in rows.items() if row.state == "missing"} == {"mnist", "faces", "face_patches", "newsgroups"}
+    assert {name for name, row in rows.items() if row.state == "missing"} == {
+        "mnist",
+        "faces",
+        "face_patches",
+        "newsgroups",
+    }
     assert rows["digits"].where == "scikit-learn" and rows["ring"].state == "generated" and rows["faces"].size == 0
     assert "fetch mnist" in rows["mnist"].note and not empty.exists()
     assert datasets.fetch("ring") == datasets.verify("digits") == []

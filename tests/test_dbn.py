@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from repgen.dbn import DBN
-from repgen.labelled_rbm import LabelledRBM
 from repgen.evaluation.partition import exact_log_partition
+from repgen.labelled_rbm import LabelledRBM
 
 
 def states(n):
@@ -28,7 +28,9 @@ def log_p_by_counting(net, v):
     h = states(net.sizes[1])
     log_top = -top.free_energy(h) - exact_log_partition(top)  # (2^H,)
     logits = below.visible_input(h)
-    return torch.stack([((row * logits - torch.nn.functional.softplus(logits)).sum(1) + log_top).logsumexp(0) for row in v])
+    return torch.stack(
+        [((row * logits - torch.nn.functional.softplus(logits)).sum(1) + log_top).logsumexp(0) for row in v]
+    )
 
 
 class TestBound:
@@ -55,7 +57,12 @@ class TestBound:
         q = below.hidden_given_visible(self.v)  # (16, 3)
         weight = (h * q[:, None].log() + (1 - h) * (1 - q[:, None]).log()).sum(2)  # (16, 8)
         logits = below.visible_input(h)
-        inner = (self.v[:, None] * logits - torch.nn.functional.softplus(logits)).sum(2) - top.free_energy(h) - log_z - weight
+        inner = (
+            (self.v[:, None] * logits - torch.nn.functional.softplus(logits)).sum(2)
+            - top.free_energy(h)
+            - log_z
+            - weight
+        )
         expected = (weight.exp() * inner).sum(1)
         generator = torch.Generator().manual_seed(1)
         draws = self.net.bound(self.v.repeat(4000, 1), log_z, generator).view(4000, 16)
@@ -114,7 +121,9 @@ class TestSample:
                 p.mul_(1000)  # features all but certain, so that their draw is no matter
         v = states(4)
         sure = net.features(v).round()
-        torch.testing.assert_close(net.sample(16, torch.Generator().manual_seed(0), 0, start=v), net.rbms[0].visible_given_hidden(sure))
+        torch.testing.assert_close(
+            net.sample(16, torch.Generator().manual_seed(0), 0, start=v), net.rbms[0].visible_given_hidden(sure)
+        )
 
 
 class TestLabelledRBM:
@@ -143,7 +152,12 @@ class TestLabelledRBM:
         assert (drawn[:, 3:].sum(1) == 1).all() and (drawn.mean(0) - mean[0]).abs().max() < 0.015
 
     @pytest.mark.parametrize(
-        "labels, match", [(torch.tensor([0.0]), "whole numbers"), (torch.tensor([4]), "lie in 0..3"), (torch.tensor([0, 1]), "one for each")]
+        "labels, match",
+        [
+            (torch.tensor([0.0]), "whole numbers"),
+            (torch.tensor([4]), "lie in 0..3"),
+            (torch.tensor([0, 1]), "one for each"),
+        ],
     )
     def test_wrong_labels(self, labels, match):
         with pytest.raises(ValueError, match=match):
@@ -157,7 +171,9 @@ class TestLabelledRBM:
 def test_codes_and_pixels_pass_every_layer():
     net = shaken(DBN((4, 3, 2)))
     v = states(4)
-    up = torch.sigmoid(torch.sigmoid(v @ net.rbms[0].weight + net.rbms[0].hidden_bias) @ net.rbms[1].weight + net.rbms[1].hidden_bias)
+    up = torch.sigmoid(
+        torch.sigmoid(v @ net.rbms[0].weight + net.rbms[0].hidden_bias) @ net.rbms[1].weight + net.rbms[1].hidden_bias
+    )
     torch.testing.assert_close(net.encode(v), up)
     down = torch.sigmoid(up @ net.rbms[1].weight.T + net.rbms[1].visible_bias)
     torch.testing.assert_close(net.decode(up), torch.sigmoid(down @ net.rbms[0].weight.T + net.rbms[0].visible_bias))

@@ -1,4 +1,5 @@
-"""What an optimiser remembers, without the numbers that make a CPU slow: exactly those go, and no weight moves for it."""
+"""What an optimiser remembers, without the numbers that make a CPU slow: exactly those go, and no weight moves for
+it."""
 
 import torch
 from torch import nn
@@ -52,7 +53,15 @@ def test_a_training_leaves_none_behind_and_ends_at_the_same_weights():
     for make in (adam, momentum):
         made, x, plain = [], torch.ones(1001, 2), LitOnce()
         model = LitOnce()
-        fit(model, x, epochs=1, batch_size=1, lr=1e-3, optimizer=lambda p, lr, make=make: made.append(make(p, lr)) or made[0], progress=False)
+        fit(
+            model,
+            x,
+            epochs=1,
+            batch_size=1,
+            lr=1e-3,
+            optimizer=lambda p, lr, make=make: made.append(make(p, lr)) or made[0],
+            progress=False,
+        )
         optimizer = make(plain.parameters(), 1e-3)
         for _ in range(1001):
             optimizer.zero_grad()

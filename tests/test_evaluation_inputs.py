@@ -10,11 +10,17 @@ from repgen import RBM
 from repgen.evaluation import metrics
 from repgen.evaluation.gabor import fit_gabors
 from repgen.evaluation.generative import (
-    bootstrap, class_balance, frechet, frechet_of_gaussians, inception_score, nearest, precision_recall
-)  # fmt: skip
+    bootstrap,
+    class_balance,
+    frechet,
+    frechet_of_gaussians,
+    inception_score,
+    nearest,
+    precision_recall,
+)
 from repgen.evaluation.nl_means import nl_means
-from repgen.evaluation.parzen import log_density, select_bandwidth
 from repgen.evaluation.partition import annealed_log_partition, exact_log_partition, pseudo_log_likelihood
+from repgen.evaluation.parzen import log_density, select_bandwidth
 
 
 def g(seed=0):
@@ -36,13 +42,17 @@ class Same:
 MEASURES = {
     "reconstruction_error": lambda to: metrics.reconstruction_error(to(rows(9)), to(rows(9, seed=1))),
     "psnr": lambda to: metrics.psnr(to(rows(9)), to(rows(9, seed=1)), peak=2.0),
-    "ssim": lambda to: metrics.ssim(to(rows(2, 169).view(2, 1, 13, 13)), to(rows(2, 169, 1).view(2, 1, 13, 13)), peak=2.0),
+    "ssim": lambda to: metrics.ssim(
+        to(rows(2, 169).view(2, 1, 13, 13)), to(rows(2, 169, 1).view(2, 1, 13, 13)), peak=2.0
+    ),
     "principal_angles": lambda to: metrics.principal_angles(to(rows(2)), to(rows(3, seed=1))),
     "modes": lambda to: torch.tensor(metrics.modes(to(rows(30, 2)), to(rows(4, 2, 1)), 0.1)[:2]),
     "class_balance": lambda to: torch.tensor(class_balance(to(8 * rows(20)))[:2]),
     "inception_score": lambda to: inception_score(to(8 * rows(20))),
     "frechet": lambda to: frechet(to(rows(40)), to(rows(30, seed=1))),
-    "frechet_of_gaussians": lambda to: frechet_of_gaussians(to(rows(1)[0]), to(torch.eye(6)), to(rows(1, 6, 1)[0]), to(2 * torch.eye(6))),
+    "frechet_of_gaussians": lambda to: frechet_of_gaussians(
+        to(rows(1)[0]), to(torch.eye(6)), to(rows(1, 6, 1)[0]), to(2 * torch.eye(6))
+    ),
     "precision_recall": lambda to: torch.tensor(precision_recall(to(rows(40)), to(rows(30, seed=1)))),
     "nearest": lambda to: nearest(to(rows(40)), to(rows(30, seed=1))).distance,
     "bootstrap": lambda to: bootstrap(lambda x: float(x.detach().double().mean()), to(rows(9)), 3, g()),
@@ -77,7 +87,11 @@ def test_whole_numbers_do_not_wrap_around(kind):
     def to(x):
         return x.to(kind) if isinstance(kind, torch.dtype) else x.numpy().astype(kind)
 
-    for measure in (metrics.reconstruction_error, lambda x, y: metrics.psnr(x, y, 255), lambda x, y: metrics.ssim(x, y, 255)):
+    for measure in (
+        metrics.reconstruction_error,
+        lambda x, y: metrics.psnr(x, y, 255),
+        lambda x, y: metrics.ssim(x, y, 255),
+    ):
         assert measure(to(x), to(y)) == pytest.approx(measure(x.double(), y.double()), rel=1e-12)
     a, b = x.flatten(1), y.flatten(1)
     assert frechet(to(a), to(b)) == pytest.approx(frechet(a.double(), b.double()), rel=1e-9)
@@ -101,25 +115,48 @@ def test_the_peak_of_bytes_is_255_and_of_what_is_mixed_has_to_be_said():
     assert metrics.psnr(x, x) == math.inf
 
 
-@pytest.mark.parametrize("x", [torch.zeros(0, 4), torch.zeros(4, 0), torch.zeros(()), np.zeros((0, 4)), torch.zeros(0, 1, 12, 12)])
+@pytest.mark.parametrize(
+    "x", [torch.zeros(0, 4), torch.zeros(4, 0), torch.zeros(()), np.zeros((0, 4)), torch.zeros(0, 1, 12, 12)]
+)
 def test_nothing_has_no_measure(x):
     for measure in (
-        metrics.reconstruction_error, metrics.psnr, metrics.ssim, metrics.principal_angles, frechet, nearest, precision_recall,
-        lambda x, y: log_density(x, y, 1.0), lambda x, y: metrics.modes(x, y, 0.1), lambda x, _: class_balance(x), lambda x, _: inception_score(x),
-        lambda x, y: select_bandwidth(x, y), lambda x, _: fit_gabors(x), lambda x, _: nl_means(x, 0.1),
-    ):  # fmt: skip
+        metrics.reconstruction_error,
+        metrics.psnr,
+        metrics.ssim,
+        metrics.principal_angles,
+        frechet,
+        nearest,
+        precision_recall,
+        lambda x, y: log_density(x, y, 1.0),
+        lambda x, y: metrics.modes(x, y, 0.1),
+        lambda x, _: class_balance(x),
+        lambda x, _: inception_score(x),
+        select_bandwidth,
+        lambda x, _: fit_gabors(x),
+        lambda x, _: nl_means(x, 0.1),
+    ):
         with pytest.raises(ValueError):
             measure(x, x)
     with pytest.raises(ValueError, match="at least one row"):
         bootstrap(lambda x: 0.0, x[:0] if x.ndim else x)
 
 
-@pytest.mark.parametrize("x", [torch.zeros(3, 4, dtype=torch.complex64), np.array([["a"] * 4] * 3), [[0.0] * 4] * 3, None])
+@pytest.mark.parametrize(
+    "x", [torch.zeros(3, 4, dtype=torch.complex64), np.array([["a"] * 4] * 3), [[0.0] * 4] * 3, None]
+)
 def test_what_holds_no_real_numbers_is_named(x):
     for measure in (
-        metrics.reconstruction_error, metrics.psnr, metrics.principal_angles, frechet, nearest, precision_recall,
-        lambda x, _: class_balance(x), lambda x, y: log_density(x, y, 1.0), lambda x, y: metrics.modes(x, y, 0.1), lambda x, _: nl_means(x, 0.1),
-    ):  # fmt: skip
+        metrics.reconstruction_error,
+        metrics.psnr,
+        metrics.principal_angles,
+        frechet,
+        nearest,
+        precision_recall,
+        lambda x, _: class_balance(x),
+        lambda x, y: log_density(x, y, 1.0),
+        lambda x, y: metrics.modes(x, y, 0.1),
+        lambda x, _: nl_means(x, 0.1),
+    ):
         with pytest.raises(TypeError, match="tensor or an array of real numbers"):
             measure(x, x)
 
@@ -129,10 +166,18 @@ def test_what_is_not_finite_is_counted(bad):
     x, y = rows(9), rows(9, seed=1)
     x[2, 3] = bad
     for measure in (
-        metrics.principal_angles, frechet, nearest, precision_recall, lambda x, y: log_density(x, y, 1.0), select_bandwidth,
-        lambda x, y: metrics.modes(y, x, 0.1), lambda x, _: nl_means(x, 0.1, 0.6, 3, 3), lambda x, _: metrics.activity(Same(), x),
-        lambda x, _: class_balance(x), lambda x, _: inception_score(x),
-    ):  # fmt: skip
+        metrics.principal_angles,
+        frechet,
+        nearest,
+        precision_recall,
+        lambda x, y: log_density(x, y, 1.0),
+        select_bandwidth,
+        lambda x, y: metrics.modes(y, x, 0.1),
+        lambda x, _: nl_means(x, 0.1, 0.6, 3, 3),
+        lambda x, _: metrics.activity(Same(), x),
+        lambda x, _: class_balance(x),
+        lambda x, _: inception_score(x),
+    ):
         with pytest.raises(ValueError, match="1 of the [0-9]+ numbers of .* not finite"):
             measure(x, y)
 
@@ -178,4 +223,6 @@ def test_likelihoods_of_machines_take_images_of_any_type(dtype):
         pseudo_log_likelihood(rbm, v.float() / 2)
     z = exact_log_partition(rbm)
     for base in (None, torch.full((4,), 0.3), torch.full((4,), 0.3, dtype=torch.float64)):
-        assert annealed_log_partition(rbm, base, runs=500, steps=50, generator=g()).estimate == pytest.approx(z, abs=0.05)
+        assert annealed_log_partition(rbm, base, runs=500, steps=50, generator=g()).estimate == pytest.approx(
+            z, abs=0.05
+        )

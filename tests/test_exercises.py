@@ -190,7 +190,9 @@ def nbgrader(course, *arguments, check=True):
     """Runs nbgrader, or the Python file that comes first in `arguments`, with `course` as the course's folder."""
     env = os.environ | {"REPGEN_COURSE": str(course), "REPGEN_SANDBOX": "none", "OMP_NUM_THREADS": "1"}
     env.pop("REPGEN_EXERCISES", None)
-    command = [sys.executable, *arguments] if arguments[0].endswith(".py") else [sys.executable, "-m", "nbgrader", *arguments]
+    command = (
+        [sys.executable, *arguments] if arguments[0].endswith(".py") else [sys.executable, "-m", "nbgrader", *arguments]
+    )
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     if check:
         assert done.returncode == 0, done.stdout + done.stderr
@@ -227,8 +229,8 @@ class Course(types.SimpleNamespace):
 def course(request, tmp_path_factory):
     """A course in which students handed in the assignment, and all was graded.
 
-    One makes mistakes in every second question: the odd ones in one assignment, the even ones in the next. The first has
-    both, and one who edited the tests, which tries nbgrader rather than the assignment.
+    One makes mistakes in every second question: the odd ones in one assignment, the even ones in the next. The first
+    has both, and one who edited the tests, which tries nbgrader rather than the assignment.
     """
     name, folder = request.param, tmp_path_factory.mktemp("course")
     before = set(os.listdir(ROOT)) | {"_build", ".pytest_cache", "__pycache__"}
@@ -338,7 +340,9 @@ def test_a_notebook_that_cannot_be_run_is_no_riddle(tmp_path):
     cells = [nbformat.v4.new_code_cell("import os; os._exit(3)")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "ends.ipynb")
     done = nbgrader(tmp_path, "tools/grade.py", "check", str(tmp_path / "ends.ipynb"), check=False)
-    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith(f"{tmp_path / 'ends.ipynb'} did not run to its end")
+    assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith(
+        f"{tmp_path / 'ends.ipynb'} did not run to its end"
+    )
 
 
 # ------------------------------------------------------------------------------- what students get and readers see
@@ -351,7 +355,7 @@ def text_of(notebook):
 def test_the_notebook_handed_out_is_up_to_date(course):
     """assignments/NAME.ipynb is what nbgrader makes of the source; `make assignments` writes it anew."""
     picture = re.compile(r"base64,[\w+/=]+")
-    bare = lambda notebook: [(c.cell_type, c.id, picture.sub("", c.source), c.metadata) for c in notebook.cells]  # noqa: E731
+    bare = lambda notebook: [(c.cell_type, c.id, picture.sub("", c.source), c.metadata) for c in notebook.cells]
     assert bare(handed_out(course.name)) == bare(course.release), "run `make assignments`"
 
 
@@ -451,7 +455,10 @@ def test_collecting_from_a_zip(course, tmp_path):
     assert "new or changed: new, right" in done.stdout and "does not say whose" in done.stderr
     assert not (other / "autograded" / "right" / course.name).exists()
     assert (other / "autograded" / "untouched" / course.name).exists()
-    for source_, complaint in ((tmp_path / "absent.zip", "no such file"), (ROOT / "LICENSE", "neither a folder nor a zip")):
+    for source_, complaint in (
+        (tmp_path / "absent.zip", "no such file"),
+        (ROOT / "LICENSE", "neither a folder nor a zip"),
+    ):
         refused = nbgrader(other, "tools/grade.py", "collect", course.name, str(source_), check=False)
         assert refused.returncode == 1 and complaint in refused.stderr
 
@@ -471,7 +478,9 @@ RUNNER = [sys.executable, str(ROOT / "tools" / "grading" / "run_notebook.py")]
 def test_a_sandbox_gives_back_outputs_and_nothing_else(monkeypatch):
     with pytest.raises(plugins.NbGraderException, match="SANDBOX="):
         plugins.sandbox("")
-    outputs = cells_run(monkeypatch, RUNNER, "import os; os.write(1, b'noise'); print('said')", "1 / 0", "print('after')")
+    outputs = cells_run(
+        monkeypatch, RUNNER, "import os; os.write(1, b'noise'); print('said')", "1 / 0", "print('after')"
+    )
     assert "said" in outputs[0] and outputs[1:] == ["ZeroDivisionError", "after\n"]
     forged = "import sys; print(sys.stdin.read().replace('honest', 'forged'))"
     with pytest.raises(plugins.NbGraderException, match="another notebook"):

@@ -57,11 +57,15 @@ def test_a_huge_strength_is_the_mean_over_the_window():
 @pytest.mark.parametrize(
     ("shape", "noise", "strength", "patch", "window", "says"),
     [
-        ((9, 9), 0.1, 1, 4, 5, "odd"), ((9, 9), 0.1, 1, 3, 6, "odd"), ((9, 9), 0, 1, 3, 5, "positive"),
-        ((9, 9), 0.1, -1, 3, 5, "positive"), ((9, 9), math.nan, 1, 3, 5, "positive"),
-        ((1, 9, 9), 0.1, 1, 3, 5, r"\(1, 9, 9\)"), ((3, 9), 0.1, 1, 3, 5, "over 3"),
+        ((9, 9), 0.1, 1, 4, 5, "odd"),
+        ((9, 9), 0.1, 1, 3, 6, "odd"),
+        ((9, 9), 0, 1, 3, 5, "positive"),
+        ((9, 9), 0.1, -1, 3, 5, "positive"),
+        ((9, 9), math.nan, 1, 3, 5, "positive"),
+        ((1, 9, 9), 0.1, 1, 3, 5, r"\(1, 9, 9\)"),
+        ((3, 9), 0.1, 1, 3, 5, "over 3"),
     ],
-)  # fmt: skip
+)
 def test_what_makes_no_sense_is_refused(shape, noise, strength, patch, window, says):
     with pytest.raises(ValueError, match=says):
         nl_means(torch.rand(shape), noise, strength, patch, window)

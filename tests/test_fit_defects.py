@@ -58,9 +58,17 @@ def denoiser(p):
         ({"validation": some(20)}, {"validation": another_row(some(20))}, "validation 0"),
         ({"model": vae}, {"model": lambda: vae(beta=100.0)}, "beta: 1.0 in the file, 100.0 now"),
         ({"model": vae, "data": torch.ones(50, 6) / 2}, {"model": lambda: vae(binarize=True)}, "binarize"),
-        ({"model": lambda: Autoencoder((6, 3), nn.ReLU, output=nn.Identity)}, {"model": lambda: Autoencoder((6, 3), nn.ReLU, output=nn.Tanh)}, "layers"),
+        (
+            {"model": lambda: Autoencoder((6, 3), nn.ReLU, output=nn.Identity)},
+            {"model": lambda: Autoencoder((6, 3), nn.ReLU, output=nn.Tanh)},
+            "layers",
+        ),
         ({"model": lambda: denoiser(0.1)}, {"model": lambda: denoiser(0.2)}, "corrupt: .*0.1.* in the file"),
-        ({"model": Half}, {"model": lambda: Half(frozen=True)}, "trained by model: a.weight, a.bias, b.weight, b.bias in the file"),
+        (
+            {"model": Half},
+            {"model": lambda: Half(frozen=True)},
+            "trained by model: a.weight, a.bias, b.weight, b.bias in the file",
+        ),
         ({}, {"amp": True}, "amp: False in the file"),
         ({}, {"grad_clip": 1.0}, "grad_clip"),
         ({"schedule": lambda f: 1.0}, {"schedule": lambda f: 1.0 if f < 0.7 else 0.0}, "schedule"),
@@ -83,7 +91,12 @@ def test_another_run_is_told_from_this_one(tmp_path, first, then, said):
 
 
 def test_numbers_of_numpy_are_numbers(tmp_path):
-    settings = {"batch_size": np.int64(16), "seed": np.int64(3), "lr": np.float64(1e-2), "checkpoint": tmp_path / "run.pt"}
+    settings = {
+        "batch_size": np.int64(16),
+        "seed": np.int64(3),
+        "lr": np.float64(1e-2),
+        "checkpoint": tmp_path / "run.pt",
+    }
     fit(Noisy(), some(), epochs=np.int64(1), progress=False, **settings)
     model, plain = Noisy(), Noisy()
     assert fit(model, some(), epochs=2, progress=False, **settings).epochs == 2
@@ -99,8 +112,14 @@ def test_no_epochs_do_not_pass_by_a_checkpoint(tmp_path):
 
 def test_patience_given_later_knows_the_earlier_epochs(tmp_path):
     values = [0.238, 0.544, 0.75, 0.867]
-    act = lambda self, x: None if self.training else 0 * self.w + values[round(self.w.item() / 0.1) - 1]  # noqa: E731 # a line
-    settings = {"lr": 0.1, "validation": some(8).double(), "checkpoint": tmp_path / "run.pt", "progress": False, "optimizer": "sgd"}
+    act = lambda self, x: None if self.training else 0 * self.w + values[round(self.w.item() / 0.1) - 1]  # a line
+    settings = {
+        "lr": 0.1,
+        "validation": some(8).double(),
+        "checkpoint": tmp_path / "run.pt",
+        "progress": False,
+        "optimizer": "sgd",
+    }
     fit(Climber(act), some(8).double(), epochs=2, **settings)
     model = Climber(act)
     history = fit(model, some(8).double(), epochs=4, patience=2, **settings)
@@ -139,7 +158,9 @@ fit(Noisy(act), some(), checkpoint=sys.argv[1], **run)
 @pytest.mark.skipif(sys.platform == "win32", reason="files are not locked there")
 def test_two_runs_cannot_write_one_checkpoint(tmp_path):
     code = HOLDER.format(paths=[str(ROOT), str(ROOT / "tests")])
-    other = subprocess.Popen([sys.executable, "-c", code, tmp_path / "run.pt"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / "run.pt"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert other.stdout.readline() == "training\n"
     model = Noisy()
     with pytest.raises(CheckpointError, match="is being written by another run; name another file"):
@@ -180,7 +201,15 @@ def test_a_loss_that_asks_is_told_the_progress():
             told.append(progress)
             return super().loss(x)
 
-    fit(Told(), some(40).double(), epochs=3, batch_size=10, validation=some(10).double(), optimizer="sgd", progress=False)
+    fit(
+        Told(),
+        some(40).double(),
+        epochs=3,
+        batch_size=10,
+        validation=some(10).double(),
+        optimizer="sgd",
+        progress=False,
+    )
     per_epoch = [told[5 * e : 5 * e + 4] for e in range(3)]
     assert sum(per_epoch, []) == pytest.approx([k / 12 for k in range(12)]) and told[4::5] == [1.0] * 3
 
@@ -298,7 +327,14 @@ def test_pictures_without_a_transform_are_named():
         fit(Half(), DataLoader([]), **run)
 
 
-@pytest.mark.parametrize("make", [lambda: Autoencoder((6, 3)), lambda: Autoencoder((6, 3), reconstruction="cross-entropy"), lambda: VAE.dense((6, 2))])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Autoencoder((6, 3)),
+        lambda: Autoencoder((6, 3), reconstruction="cross-entropy"),
+        lambda: VAE.dense((6, 2)),
+    ],
+)
 @pytest.mark.parametrize("x", [255 * torch.rand(20, 6), some(20)], ids=["bytes", "a table"])
 def test_data_that_a_model_cannot_reach_are_refused(make, x):
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\], found values from"):

@@ -41,7 +41,11 @@ def test_folders_are_classes_with_all_that_is_below_them(tmp_path):
         paint(tmp_path / name, np.full((4, 4), int(name[-5]) * 10, np.uint8))
     (tmp_path / "empty").mkdir()
     data = load_images(tmp_path, size=4, channels=1)
-    assert data.classes == ("ape", "cat", "dog") and data.labels.tolist() == [0, 1, 1, 2] and data.labels.dtype == torch.int64
+    assert (
+        data.classes == ("ape", "cat", "dog")
+        and data.labels.tolist() == [0, 1, 1, 2]
+        and data.labels.dtype == torch.int64
+    )
     assert (data.x[:, 0, 0, 0] * 255).round().tolist() == [90, 10, 20, 0]
 
 
@@ -55,7 +59,9 @@ def test_the_shorter_side_fits_and_the_middle_is_kept(shape, tmp_path):
     x = load_images(tmp_path, size=8, channels=1).x[0, 0]
     assert x.shape == (8, 8) and x.mean().item() == pytest.approx(0.5, abs=0.07)
     line = x.mean(0) if w >= h else x.mean(1)
-    assert (line.diff() > 0).all() and (line[-1] - line[0]).item() == pytest.approx(7 * min(shape) / 8 / (max(shape) - 1), abs=0.06)
+    assert (line.diff() > 0).all() and (line[-1] - line[0]).item() == pytest.approx(
+        7 * min(shape) / 8 / (max(shape) - 1), abs=0.06
+    )
 
 
 def test_what_else_pictures_can_be(tmp_path):
@@ -71,7 +77,8 @@ def test_what_else_pictures_can_be(tmp_path):
     paint(tmp_path / "d.jpg", half, exif=turned, quality=95)
     Image.fromarray(half > 0).save(tmp_path / "e.png")
     x = load_images(tmp_path, size=4).x
-    assert torch.equal(x[0, :, 0, 0], torch.ones(3)) and torch.equal(x[0, :, 0, 3], torch.tensor([1.0, 0, 0]))  # white behind
+    # white behind
+    assert torch.equal(x[0, :, 0, 0], torch.ones(3)) and torch.equal(x[0, :, 0, 3], torch.tensor([1.0, 0, 0]))
     assert torch.allclose(x[1], torch.tensor(0.5), atol=1e-4)
     assert x[2].std() > 0.05 and x.min() >= 0 and x.max() <= 1
     assert x[3, 0, :, 3].min() > 0.9 and x[3, 0, :, 0].max() < 0.1  # the top is on the right
@@ -90,11 +97,18 @@ def test_other_files_are_passed_over(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"size": 0}, "size must be a whole number from 1 to 4096, got 0"), ({"size": -8}, "size"), ({"size": 8.5}, "size"),
-        ({"size": (8, 8)}, "size"), ({"size": True}, "size"), ({"size": 10**6}, "size"), ({"channels": 2}, "1 for grey or 3.*got 2"),
-        ({"channels": 4}, "channels"), ({"channels": True}, "channels"), ({"channels": "RGB"}, "channels"),
+        ({"size": 0}, "size must be a whole number from 1 to 4096, got 0"),
+        ({"size": -8}, "size"),
+        ({"size": 8.5}, "size"),
+        ({"size": (8, 8)}, "size"),
+        ({"size": True}, "size"),
+        ({"size": 10**6}, "size"),
+        ({"channels": 2}, "1 for grey or 3.*got 2"),
+        ({"channels": 4}, "channels"),
+        ({"channels": True}, "channels"),
+        ({"channels": "RGB"}, "channels"),
     ],
-)  # fmt: skip
+)
 def test_settings_that_make_no_sense_are_named(options, words, tmp_path):
     paint(tmp_path / "a.png", noise(4, 4))
     with pytest.raises(DataError, match=words):
@@ -126,7 +140,12 @@ def test_a_file_that_cannot_be_read_is_named(kind, tmp_path):
     elif kind == "floats":
         bad = paint(tmp_path / "b.tif", np.ones((4, 4), np.float32))
     else:
-        content = {"empty": b"", "text": b"no picture", "cut short": whole[:-200], "damaged": whole[:60] + b"????" + whole[64:]}
+        content = {
+            "empty": b"",
+            "text": b"no picture",
+            "cut short": whole[:-200],
+            "damaged": whole[:60] + b"????" + whole[64:],
+        }
         bad.write_bytes(content[kind])
     with pytest.raises(DataError, match=f"{bad.name} cannot be read as a picture"):
         load_images(tmp_path)

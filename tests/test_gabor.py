@@ -25,8 +25,14 @@ def synthetic(n=24, size=12):
     def between(low, high):
         return low + (high - low) * torch.rand(n, generator=g)
 
-    p = dict(x=between(3, 8), y=between(3, 8), sigma=between(1.2, 2.2), aspect=between(0.8, 1.8),
-             angle=between(0, math.pi), frequency=between(0.12, 0.3))  # fmt: skip
+    p = dict(
+        x=between(3, 8),
+        y=between(3, 8),
+        sigma=between(1.2, 2.2),
+        aspect=between(0.8, 1.8),
+        angle=between(0, math.pi),
+        frequency=between(0.12, 0.3),
+    )
     even, odd = gabor(**p, size=size)
     phase = between(0, 2 * math.pi)[:, None, None]
     return p, 3 * (phase.cos() * even + phase.sin() * odd) + 0.7
@@ -39,9 +45,12 @@ def test_the_parameters_that_were_put_in_come_out():
     assert torch.allclose(found.fitted, pictures, atol=0.5)
     turn = (found.angle - p["angle"] + math.pi / 2) % math.pi - math.pi / 2
     for name, off, most in (
-        ("angle", turn, math.radians(6)), ("x", found.x - p["x"], 0.3), ("y", found.y - p["y"], 0.3),
-        ("frequency", found.frequency - p["frequency"], 0.02), ("sigma", (found.sigma / p["sigma"]).log(), 0.15),
-    ):  # fmt: skip
+        ("angle", turn, math.radians(6)),
+        ("x", found.x - p["x"], 0.3),
+        ("y", found.y - p["y"], 0.3),
+        ("frequency", found.frequency - p["frequency"], 0.02),
+        ("sigma", (found.sigma / p["sigma"]).log(), 0.15),
+    ):
         assert off.abs().median() < most / 4, f"{name}: {off}"
         assert (off.abs() < most).float().mean() > 0.9, f"{name}: {off}"
 

@@ -42,7 +42,8 @@ def test_the_discriminator_has_the_cross_entropy_of_its_labels(smooth):
 
 
 def test_the_best_discriminator_is_the_ratio_and_its_value_is_jensen_shannons():
-    """On four places: D = p / (p + q), and the value there is 2 log 2 - 2 JS(p, q) (Goodfellow et al. 2014, theorem 1)."""
+    """On four places: D = p / (p + q), and the value there is 2 log 2 - 2 JS(p, q) (Goodfellow et al. 2014, theorem
+    1)."""
     p, q = torch.tensor([[0.4, 0.3, 0.2, 0.1], [0.1, 0.1, 0.5, 0.3]], dtype=torch.float64)
     a = torch.zeros(4, dtype=torch.float64, requires_grad=True)
 
@@ -50,7 +51,9 @@ def test_the_best_discriminator_is_the_ratio_and_its_value_is_jensen_shannons():
         each = discriminator_nll(a[:, None].expand(4, 4), a[None].expand(4, 4))  # (data's place, generated place)
         return (p[:, None] * q * each).sum()
 
-    optimizer = torch.optim.LBFGS([a], 1, 200, tolerance_grad=1e-12, tolerance_change=1e-15, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(
+        [a], 1, 200, tolerance_grad=1e-12, tolerance_change=1e-15, line_search_fn="strong_wolfe"
+    )
 
     def closure():
         optimizer.zero_grad()
@@ -148,7 +151,10 @@ def test_two_steps_are_those_by_hand(objective, penalty):
                 p -= 0.1 * p.grad
                 torch.testing.assert_close(q, p)
     else:
-        assert len(mixed) == 1 and history.training["discriminator.total"][0] > history.training["discriminator.objective"][0]
+        assert (
+            len(mixed) == 1
+            and history.training["discriminator.total"][0] > history.training["discriminator.objective"][0]
+        )
 
 
 def test_the_discriminator_takes_its_steps_on_fresh_batches():
@@ -156,7 +162,13 @@ def test_the_discriminator_takes_its_steps_on_fresh_batches():
     turns = []
     for name in ("discriminator_loss", "generator_loss"):
         plain = getattr(model, name)
-        setattr(model, name, lambda x, generator=None, plain=plain, name=name: turns.append((name[0], x[0, 0].item())) or plain(x, generator=generator))
+        setattr(
+            model,
+            name,
+            lambda x, generator=None, plain=plain, name=name: (
+                turns.append((name[0], x[0, 0].item())) or plain(x, generator=generator)
+            ),
+        )
     fit(model, points(), epochs=1, batch_size=2, lr=0.1, **quick)
     assert "".join(who for who, _ in turns) == "dddgdddg"
     assert len({x for who, x in turns if who == "d"}) == 6
@@ -186,7 +198,9 @@ def test_the_place_of_the_data_is_found():
     """Data from N(2, 0.5^2), a generator N(b, 0.5^2): the game ends at b = 2, where nothing is left to tell apart."""
     x = 2 + 0.5 * torch.randn(2000, 1, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
-    model = GAN(Shift(), nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 1)), 1, penalty="r1", penalty_weight=0.1)
+    model = GAN(
+        Shift(), nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 1)), 1, penalty="r1", penalty_weight=0.1
+    )
     history = fit(model, x, epochs=20, batch_size=100, lr=0.02, progress=False)
     assert model.generator.at.item() == pytest.approx(2, abs=0.1)
     assert history.training["discriminator.objective"][-1] == pytest.approx(2 * math.log(2), abs=0.02)
@@ -263,7 +277,9 @@ def weights(module):
 def test_averaged_weights_follow_their_recursion(steps):
     model, plain, before = game(ema_decay=0.7, n_critic=steps), game(n_critic=steps), []
     judge = model.discriminator_loss
-    model.discriminator_loss = lambda x, generator=None: before.append(weights(model.generator)) or judge(x, generator=generator)
+    model.discriminator_loss = lambda x, generator=None: (
+        before.append(weights(model.generator)) or judge(x, generator=generator)
+    )
     for gan in (model, plain):
         fit(gan, points(), epochs=2, batch_size=2, lr=0.3, **quick)
     assert len(before) == 12
@@ -273,7 +289,9 @@ def test_averaged_weights_follow_their_recursion(steps):
     for a, b, last in zip(model.ema.module.parameters(), expected, weights(model.generator)):
         torch.testing.assert_close(a.detach(), b)
         assert not torch.allclose(b, last)
-    for a, b in zip(weights(model.generator) + weights(model.discriminator), weights(plain.generator) + weights(plain.discriminator)):
+    for a, b in zip(
+        weights(model.generator) + weights(model.discriminator), weights(plain.generator) + weights(plain.discriminator)
+    ):
         assert torch.equal(a, b)  # the average has no part in the game
 
 
@@ -305,7 +323,14 @@ def test_a_resumed_run_has_the_same_averaged_weights(tmp_path):
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("options, words", [({"pack": 0}, "pack is .* at least 1"), ({"ema_decay": 1.0}, "below 1.*1.0"), ({"ema_decay": -0.1}, "at least 0.*-0.1")])
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"pack": 0}, "pack is .* at least 1"),
+        ({"ema_decay": 1.0}, "below 1.*1.0"),
+        ({"ema_decay": -0.1}, "at least 0.*-0.1"),
+    ],
+)
 def test_packs_and_averages_that_make_no_game(options, words):
     with pytest.raises(ValueError, match=words):
         game(**options)

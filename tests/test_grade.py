@@ -64,7 +64,9 @@ def hostile(name, tmp_path):
     return {
         "tar up": lambda: tarred(place, up),
         "tar absolute": lambda: tarred(place, absolute),
-        "tar by a link": lambda: tarred(place, {"fine": "x"}, [("exit", tarfile.SYMTYPE, str(tmp_path)), ("hard", tarfile.LNKTYPE, "../../secret")]),
+        "tar by a link": lambda: tarred(
+            place, {"fine": "x"}, [("exit", tarfile.SYMTYPE, str(tmp_path)), ("hard", tarfile.LNKTYPE, "../../secret")]
+        ),
         "tar up a link": lambda: tarred(place, {}, [link]),
         "tar device": lambda: tarred(place, {}, [("null", tarfile.CHRTYPE, "")]),
         "tar pipe": lambda: tarred(place, {}, [("pipe", tarfile.FIFOTYPE, "")]),
@@ -73,7 +75,9 @@ def hostile(name, tmp_path):
         "zip backslash": lambda: zipped(place, {"..\\..\\escaped": "x"}),
         "zip drive": lambda: zipped(place, {"C:\\escaped": "x"}),
         "zip cut short": lambda: place.write_bytes(zipped(place, GOOD).read_bytes()[:-30]) and place,
-        "zip damaged": lambda: place.write_bytes(zipped(place, GOOD).read_bytes().replace(b"ada's", b"eve's")) and place,
+        "zip damaged": lambda: (
+            place.write_bytes(zipped(place, GOOD).read_bytes().replace(b"ada's", b"eve's")) and place
+        ),
         "tar cut short": lambda: place.write_bytes(tarred(place, {"a": "x" * 100_000}).read_bytes()[:60]) and place,
         "tar of text": lambda: place.write_bytes(b"no archive") and place,
         "zip too large": lambda: zipped(place, {"a": "x" * 5000}),
@@ -82,9 +86,23 @@ def hostile(name, tmp_path):
 
 
 KINDS = (
-    "tar up", "tar absolute", "tar by a link", "tar up a link", "tar device", "tar pipe", "zip up", "zip absolute", "zip backslash", "zip drive",
-    "zip cut short", "zip damaged", "tar cut short", "tar of text", "zip too large", "tar too large",
-)  # fmt: skip
+    "tar up",
+    "tar absolute",
+    "tar by a link",
+    "tar up a link",
+    "tar device",
+    "tar pipe",
+    "zip up",
+    "zip absolute",
+    "zip backslash",
+    "zip drive",
+    "zip cut short",
+    "zip damaged",
+    "tar cut short",
+    "tar of text",
+    "zip too large",
+    "tar too large",
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -118,7 +136,9 @@ def test_one_bad_submission_is_named_and_the_others_are_collected(kind, tmp_path
     assert list(left_out) == [f"mal/{bad.name}"] and left_out[f"mal/{bad.name}"]
     others = {"cyd/01_x.ipynb": "cyd's", "dan/work/deep/01_x.ipynb": "dan's", "eve/again/01_x.ipynb": "eve's"}
     assert inside(course / "archive") == GOOD | others
-    assert {path for path in set(tmp_path.rglob("*")) - before if course / "archive" not in (path, *path.parents)} == set()
+    assert {
+        path for path in set(tmp_path.rglob("*")) - before if course / "archive" not in (path, *path.parents)
+    } == set()
 
 
 def test_no_archive_writes_over_what_another_handed_in(tmp_path):
@@ -139,7 +159,9 @@ def test_links_and_pipes_in_a_folder_are_named_and_not_followed(tmp_path):
     (folder / "all").symlink_to(tmp_path)
     os.mkfifo(folder / "pipe")
     left_out = grade.gather(folder, tmp_path / "out")
-    assert set(left_out) == {"ada/link.ipynb", "all", "pipe"} and inside(tmp_path / "out") == {"ada/01_x.ipynb": "ada's"}
+    assert set(left_out) == {"ada/link.ipynb", "all", "pipe"} and inside(tmp_path / "out") == {
+        "ada/01_x.ipynb": "ada's"
+    }
 
 
 def test_archives_without_end_are_left_out(tmp_path):
@@ -147,7 +169,9 @@ def test_archives_without_end_are_left_out(tmp_path):
     for depth in range(6):
         content = {"again.zip": zipped(tmp_path / str(depth), content).read_bytes()}
     left_out = grade.gather(zipped(tmp_path / "all.zip", content), tmp_path / "out")
-    assert list(left_out.values()) == ["it is an archive in an archive in an archive"] and inside(tmp_path / "out") == {}
+    assert (
+        list(left_out.values()) == ["it is an archive in an archive in an archive"] and inside(tmp_path / "out") == {}
+    )
 
 
 def test_the_command_says_what_was_left_out(tmp_path, monkeypatch, capsys):
@@ -163,7 +187,10 @@ def test_the_command_says_what_was_left_out(tmp_path, monkeypatch, capsys):
     source = tarred(tmp_path / "all.tar.gz", GOOD | {"mal/x.zip": "no archive"})
     grade.collect("01_x", str(source))
     said = capsys.readouterr()
-    assert "2 submissions of 01_x, new or changed: ada, bob" in said.out and "left out: mal/x.zip: it is neither" in said.err
+    assert (
+        "2 submissions of 01_x, new or changed: ada, bob" in said.out
+        and "left out: mal/x.zip: it is neither" in said.err
+    )
     with pytest.raises(SystemExit, match="hostile.tar.gz: .*outside"):
         grade.collect("01_x", str(hostile("tar up", tmp_path)))
     assert not (course / "downloaded" / "escaped").exists()

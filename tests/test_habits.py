@@ -30,15 +30,25 @@ IMPORTED = [name for name in MODULES if not name.endswith("__main__")]
 
 def sources():
     """The Python files of the repository, as git knows them; without git, those beside this one."""
-    run = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.py"], cwd=ROOT, capture_output=True, text=True)
-    files = run.stdout.split() if run.returncode == 0 else [str(path.relative_to(ROOT)) for path in ROOT.glob("*/**/*.py")]
+    run = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "*.py"], cwd=ROOT, capture_output=True, text=True
+    )
+    files = (
+        run.stdout.split() if run.returncode == 0 else [str(path.relative_to(ROOT)) for path in ROOT.glob("*/**/*.py")]
+    )
     return [ROOT / file for file in files if (ROOT / file).exists()]
 
 
 def pins():
     """The versions of requirements.txt, those that hold here."""
-    needs = [Requirement(line) for line in (ROOT / "requirements.txt").read_text("utf-8").splitlines() if line[:1] not in ("", "#")]
-    return {need.name: next(iter(need.specifier)).version for need in needs if need.marker is None or need.marker.evaluate()}
+    needs = [
+        Requirement(line)
+        for line in (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+        if line[:1] not in ("", "#")
+    ]
+    return {
+        need.name: next(iter(need.specifier)).version for need in needs if need.marker is None or need.marker.evaluate()
+    }
 
 
 # One version
@@ -69,7 +79,19 @@ def wheel(tmp_path_factory):
         shutil.copy(ROOT / name, copy)
     (copy / "tests").mkdir()  # a folder beside the package that is none of it
     (copy / "tests" / "__init__.py").touch()
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index", "-w", "out", "."]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "-w",
+        "out",
+        ".",
+    ]
     run = subprocess.run(command, cwd=copy, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-3000:]
     [path] = (copy / "out").glob("*.whl")
@@ -80,7 +102,11 @@ def wheel(tmp_path_factory):
 def test_a_wheel_holds_every_file_of_the_package(wheel):
     name, files = wheel
     assert name.startswith(f"repgen-{repgen.__version__}-py3")
-    here = {path.relative_to(ROOT).as_posix() for path in (ROOT / "repgen").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    here = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "repgen").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
     there = {file for file in files if ".dist-info/" not in file}
     assert here == there
     assert {"repgen/py.typed", "repgen/zoo/weights/ae-32-mnist.safetensors"} <= there
@@ -92,7 +118,10 @@ def test_a_wheel_brings_the_command(wheel):
     assert "repgen = repgen.__main__:main" in entry
 
 
-@pytest.mark.parametrize("called, program", [("/usr/bin/repgen", "repgen"), ("repgen.exe", "repgen"), ("x/repgen/__main__.py", "python -m repgen")])
+@pytest.mark.parametrize(
+    "called, program",
+    [("/usr/bin/repgen", "repgen"), ("repgen.exe", "repgen"), ("x/repgen/__main__.py", "python -m repgen")],
+)
 def test_the_help_names_the_command_as_it_was_called(called, program, monkeypatch, capsys):
     from repgen.__main__ import main
 
@@ -108,24 +137,39 @@ def excuses(file):
     """The comments of a file that silence a tool: (line, comment)."""
     with open(file, "rb") as lines:
         comments = [token for token in tokenize.tokenize(lines.readline) if token.type == tokenize.COMMENT]
-    return [(token.start[0], token.string) for token in comments if re.search(r"#\s*(noqa|fmt: |type: ignore|mypy: |ruff: )", token.string)]
+    return [
+        (token.start[0], token.string)
+        for token in comments
+        if re.search(r"#\s*(noqa|fmt: |type: ignore|mypy: |ruff: )", token.string)
+    ]
 
 
 def says_why(comment):
     """Whether more is said than what is silenced: `# noqa: F401 - why`, `# type: ignore[code]  # why`."""
-    rest = re.sub(r"#\s*(noqa(:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*)?|fmt: (skip|on|off)|type: ignore(\[[\w, -]+\])?)", "", comment)
+    rest = re.sub(
+        r"#\s*(noqa(:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*)?|fmt: (skip|on|off)|type: ignore(\[[\w, -]+\])?)", "", comment
+    )
     return len(rest.strip("# -:").split()) >= 2
 
 
 def test_says_why():
-    for good in ("# noqa: F401 - part of the recipe", "# fmt: skip - a table", "# type: ignore[misc]  # traits are untyped"):
+    for good in (
+        "# noqa: F401 - part of the recipe",
+        "# fmt: skip - a table",
+        "# type: ignore[misc]  # traits are untyped",
+    ):
         assert says_why(good)
     for bad in ("# noqa", "# noqa: E731", "# fmt: skip", "# type: ignore[arg-type]", "# noqa: F401, E402 -"):
         assert not says_why(bad)
 
 
 def test_whoever_silences_a_tool_says_why():
-    silent = [f"{file.relative_to(ROOT)}:{line}: {text}" for file in sources() for line, text in excuses(file) if not says_why(text)]
+    silent = [
+        f"{file.relative_to(ROOT)}:{line}: {text}"
+        for file in sources()
+        for line, text in excuses(file)
+        if not says_why(text)
+    ]
     assert not silent, "\n".join(silent)
 
 
@@ -160,9 +204,15 @@ def test_sections_name_the_parameters_that_there_are():
             assert section in ("Parameters", "Returns", "Raises", "Examples", "References"), f"{name}: {section}"
         body = re.search(r"^Parameters\n-+\n((?:.+\n?|\n(?= ))*)", doc, re.MULTILINE)
         if body:
-            listed = [part.strip(" *") for line in re.findall(r"^(\S.*)$", body[1], re.MULTILINE) for part in line.split(" : ")[0].split(",")]
+            listed = [
+                part.strip(" *")
+                for line in re.findall(r"^(\S.*)$", body[1], re.MULTILINE)
+                for part in line.split(" : ")[0].split(",")
+            ]
             there = inspect.signature(thing).parameters
-            assert listed and set(listed) <= set(there), f"{name} documents {sorted(set(listed) - set(there))}, which it does not take"
+            assert listed and set(listed) <= set(there), (
+                f"{name} documents {sorted(set(listed) - set(there))}, which it does not take"
+            )
 
 
 def test_the_first_sentence_stands_alone():
@@ -177,7 +227,11 @@ def test_the_first_sentence_stands_alone():
 
 def test_every_module_is_on_the_api_page():
     page = (ROOT / "pages" / "api.md").read_text("utf-8")
-    asked = [name for mark in api_reference.MARK.findall(page) for name in api_reference.chosen(mark, api_reference.modules(repgen))]
+    asked = [
+        name
+        for mark in api_reference.MARK.findall(page)
+        for name in api_reference.chosen(mark, api_reference.modules(repgen))
+    ]
     inner = {"repgen", "repgen.zoo.recipes", *(name for name in MODULES if name.startswith("repgen.zoo.recipes."))}
     assert len(asked) == len(set(asked)), "a module is there twice"
     missing = set(api_reference.modules(repgen)) - set(asked) - inner
@@ -202,11 +256,15 @@ def test_the_built_page_shows_signatures_and_sections(book):
 
 def test_docstrings_mean_what_they_say():
     """Stars, bars and underscores are themselves; code is code; lists and aligned lines are kept."""
-    shown = api_reference.restructured("Draws p(v|h) of *batch, x_i and x_ by `f(a*b)`(x).\n\n    a   b\n\n>>> 1 + 1\n2")
+    shown = api_reference.restructured(
+        "Draws p(v|h) of *batch, x_i and x_ by `f(a*b)`(x).\n\n    a   b\n\n>>> 1 + 1\n2"
+    )
     assert shown == "Draws p(v\\|h) of \\*batch, x_i and x\\_ by ``f(a*b)``\\ (x).\n\n::\n\n    a   b\n\n>>> 1 + 1\n2\n"
     listed = api_reference.restructured("Text.\n\none: first,\n    and more\ntwo, three: second\nRaises nothing.")
     assert listed == "Text.\n\n``one``\n    first, and more\n``two, three``\n    second\n\nRaises nothing.\n"
-    parts = api_reference.restructured("Text.\n\nParameters\n----------\nx : Tensor\n    Of p(x|z), a*b.\n\nExamples\n--------\n>>> f(*x)\n1")
+    parts = api_reference.restructured(
+        "Text.\n\nParameters\n----------\nx : Tensor\n    Of p(x|z), a*b.\n\nExamples\n--------\n>>> f(*x)\n1"
+    )
     assert "x : Tensor\n    Of p(x\\|z), a\\*b." in parts and ">>> f(*x)\n1" in parts
 
 
@@ -220,11 +278,17 @@ def test_workflows_run_make_targets_that_there_are():
         text = path.read_text("utf-8")
         for job in yaml.safe_load(text)["jobs"].values():
             commands = [step["run"] for step in job["steps"] if "run" in step]
-            for command in commands + [case["command"] for case in job.get("strategy", {}).get("matrix", {}).get("include", [])]:
+            for command in commands + [
+                case["command"] for case in job.get("strategy", {}).get("matrix", {}).get("include", [])
+            ]:
                 if command != "${{ matrix.command }}" and command != ".ci/run":
-                    assert command.startswith("make ") and set(command.split()[1:]) <= targets, f"{path.name}: {command}"
+                    assert command.startswith("make ") and set(command.split()[1:]) <= targets, (
+                        f"{path.name}: {command}"
+                    )
         for action in re.findall(r"uses: (\S+)(.*)", text):
-            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action[0]) and re.fullmatch(r" # v\d+(\.\d+)*", action[1]), action
+            assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action[0]) and re.fullmatch(r" # v\d+(\.\d+)*", action[1]), (
+                action
+            )
     for path in [*(ROOT / ".github").rglob("*.yml"), ROOT / ".pre-commit-config.yaml"]:
         assert yaml.safe_load(path.read_text("utf-8")), path
 
@@ -249,7 +313,11 @@ def test_quickest_names_one_notebook_a_chapter(tmp_path):
 def example():
     """The model of "Add a model in one file", run as it stands in the text: the names that it defines."""
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    [code] = re.findall(r"^```python\n(.*?)^```", text.split("## Add a model in one file")[1].split("\n## ")[0], re.MULTILINE | re.DOTALL)
+    [code] = re.findall(
+        r"^```python\n(.*?)^```",
+        text.split("## Add a model in one file")[1].split("\n## ")[0],
+        re.MULTILINE | re.DOTALL,
+    )
     assert len([line for line in code.splitlines() if line.strip()]) <= 40
     names = {"__name__": "example"}
     exec(compile(code, "CONTRIBUTING.md", "exec"), names)
@@ -268,7 +336,9 @@ def test_the_example_model_keeps_the_contract(example):
     assert set(history.training) == {"objective", "reconstruction", "kl"}
     z = model.encode(held_out)
     assert z.shape == (500, 4) and model.decode(z).shape == (500, 64)
-    assert torch.equal(model.sample(3, torch.Generator().manual_seed(1)), model.sample(3, torch.Generator().manual_seed(1)))
+    assert torch.equal(
+        model.sample(3, torch.Generator().manual_seed(1)), model.sample(3, torch.Generator().manual_seed(1))
+    )
 
 
 def test_the_example_anneals(example):

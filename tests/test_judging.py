@@ -10,7 +10,15 @@ from sklearn.neighbors import NearestNeighbors
 
 from repgen import fit
 from repgen.classifier import ConvClassifier
-from repgen.evaluation.generative import bootstrap, frechet, frechet_of_gaussians, inception_score, nearest, precision_recall, class_balance
+from repgen.evaluation.generative import (
+    bootstrap,
+    class_balance,
+    frechet,
+    frechet_of_gaussians,
+    inception_score,
+    nearest,
+    precision_recall,
+)
 
 
 def features(n, d, seed=0, scale=1.0, shift=0.0):
@@ -114,7 +122,8 @@ def test_the_inception_score_goes_from_one_to_the_number_of_classes():
 def test_frechets_distance_of_gaussians_in_one_and_two_dimensions():
     one = frechet_of_gaussians(torch.tensor([1.0]), torch.tensor([[4.0]]), torch.tensor([4.0]), torch.tensor([[0.25]]))
     assert one == pytest.approx((1 - 4) ** 2 + (2 - 0.5) ** 2)
-    a, b = features(9, 2).T.cov(), features(9, 2, seed=5, scale=0.4).T.cov()  # in the plane, tr M^1/2 = (tr M + 2 (det M)^1/2)^1/2
+    # in the plane, tr M^1/2 = (tr M + 2 (det M)^1/2)^1/2
+    a, b = features(9, 2).T.cov(), features(9, 2, seed=5, scale=0.4).T.cov()
     assert (a @ b - b @ a).abs().max() > 0.01
     cross = ((a @ b).trace() + 2 * (a @ b).det().sqrt()).sqrt()
     two = frechet_of_gaussians(torch.zeros(2), a, torch.tensor([3.0, -1.0]), b)
@@ -166,6 +175,9 @@ def test_what_cannot_be_compared_is_refused():
 
 
 def test_frechet_of_one_feature():
-    x, y = torch.randn(50, 1, generator=torch.Generator().manual_seed(0)), 3 * torch.rand(70, 1, generator=torch.Generator().manual_seed(1))
+    x, y = (
+        torch.randn(50, 1, generator=torch.Generator().manual_seed(0)),
+        3 * torch.rand(70, 1, generator=torch.Generator().manual_seed(1)),
+    )
     by_hand = (x.double().mean() - y.double().mean()) ** 2 + (x.double().std() - y.double().std()) ** 2
     assert frechet(x, y) == pytest.approx(by_hand.item(), rel=1e-9)

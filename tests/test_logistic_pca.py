@@ -31,11 +31,17 @@ def test_a_step_from_nothing_is_newtons():
     u, offset, ridge = torch.zeros(7, 3).double(), torch.full((5,), 0.3).double(), 0.1
 
     def f(row, target):
-        return F.binary_cross_entropy_with_logits(a @ row + offset, target, reduction="sum") + ridge / 2 * row.square().sum()
+        return (
+            F.binary_cross_entropy_with_logits(a @ row + offset, target, reduction="sum")
+            + ridge / 2 * row.square().sum()
+        )
 
-    want = torch.stack([
-        row - torch.linalg.solve(torch.func.hessian(f)(row, target), torch.func.grad(f)(row, target)) for row, target in zip(u, x)
-    ])  # fmt: skip
+    want = torch.stack(
+        [
+            row - torch.linalg.solve(torch.func.hessian(f)(row, target), torch.func.grad(f)(row, target))
+            for row, target in zip(u, x)
+        ]
+    )
     costs = newton_step(x, a, u, offset, ridge)
     torch.testing.assert_close(u, want)
     torch.testing.assert_close(costs, torch.stack([f(row, target) for row, target in zip(want, x)]))
@@ -74,7 +80,13 @@ def test_no_worse_than_lbfgs_on_everything_together():
         return value.item(), t.grad.numpy()
 
     best = min(
-        minimize(f, np.random.default_rng(seed).normal(size=d * k + d + n * k), jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-14, "gtol": 1e-9}).fun
+        minimize(
+            f,
+            np.random.default_rng(seed).normal(size=d * k + d + n * k),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": 5000, "ftol": 1e-14, "gtol": 1e-9},
+        ).fun
         for seed in range(5)
     )
     assert fitted(x, k, ridge).costs[-1] == pytest.approx(best, rel=1e-5)

@@ -46,7 +46,9 @@ def test_continuous_bernoulli_nll_has_gradients_everywhere():
     a = torch.tensor([-300.0, -5.0, -0.2, -1e-4, 0.0, 1e-9, 0.1, 30.0], dtype=torch.float64)
     for dtype in (torch.float64, torch.float32):
         logits = a.to(dtype)[:, None].requires_grad_()
-        (slope,) = torch.autograd.grad(losses.continuous_bernoulli_nll(torch.full_like(logits, 0.3), logits).sum(), logits)
+        (slope,) = torch.autograd.grad(
+            losses.continuous_bernoulli_nll(torch.full_like(logits, 0.3), logits).sum(), logits
+        )
         safe = torch.where(a.abs() < 1e-3, 1.0, a)
         mean = torch.where(a.abs() < 1e-3, 0.5 + a / 12, -1 / torch.expm1(-safe) - 1 / safe)  # d/da = mean(a) - x
         assert torch.allclose(slope[:, 0].double(), mean - 0.3, atol=1e-8 if dtype is torch.float64 else 2e-6)

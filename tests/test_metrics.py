@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from scipy.signal.windows import gaussian
+
 from repgen.datasets import synthetic
 from repgen.evaluation import metrics
-from scipy.signal.windows import gaussian
 
 
 def pictures(n=2, c=1, h=17, w=14, seed=0):
@@ -82,7 +83,12 @@ def test_modes_are_counted_sample_by_sample():
     """Against a loop over samples, in three dimensions, with a mode that nothing falls to."""
     g = torch.Generator().manual_seed(0)
     centres = 3 * torch.randn(6, 3, generator=g)
-    samples = torch.cat([centres[torch.randint(5, (300,), generator=g)] + 0.4 * torch.randn(300, 3, generator=g), 5 * torch.randn(50, 3, generator=g)])
+    samples = torch.cat(
+        [
+            centres[torch.randint(5, (300,), generator=g)] + 0.4 * torch.randn(300, 3, generator=g),
+            5 * torch.randn(50, 3, generator=g),
+        ]
+    )
     counts = [0] * 6
     for y in samples.double().numpy():
         far = [np.linalg.norm(y - c) for c in centres.double().numpy()]
@@ -102,7 +108,10 @@ def test_modes_in_closed_cases():
     assert metrics.modes(torch.zeros(5, 2), centres, 0.01).quality == 0
 
 
-@pytest.mark.parametrize("draw, centres, sd", [(synthetic.ring, synthetic.ring_centres(), 0.01), (synthetic.grid, synthetic.grid_centres(), 0.05)])
+@pytest.mark.parametrize(
+    "draw, centres, sd",
+    [(synthetic.ring, synthetic.ring_centres(), 0.01), (synthetic.grid, synthetic.grid_centres(), 0.05)],
+)
 def test_the_data_find_all_their_modes_evenly_and_are_of_the_quality_of_a_plane(draw, centres, sd):
     x, which = draw(100_000, torch.Generator().manual_seed(0))
     seen = metrics.modes(x, centres, sd)
@@ -119,7 +128,12 @@ def test_the_data_find_all_their_modes_evenly_and_are_of_the_quality_of_a_plane(
         (torch.zeros(4), torch.zeros(8, 2), 0.1, r"got \(4,\)"),
         (torch.zeros(0, 2), torch.zeros(8, 2), 0.1, "at least one of each"),
         (torch.zeros(4, 2), torch.zeros(0, 2), 0.1, "at least one of each"),
-        (torch.tensor([[0.0, 1.0], [0.0, float("nan")], [float("inf"), 0.0]]), torch.zeros(1, 2), 0.1, "2 of 3 samples are not finite"),
+        (
+            torch.tensor([[0.0, 1.0], [0.0, float("nan")], [float("inf"), 0.0]]),
+            torch.zeros(1, 2),
+            0.1,
+            "2 of 3 samples are not finite",
+        ),
         (torch.zeros(4, 2), torch.zeros(8, 2), 0.0, "above 0"),
         (torch.zeros(4, 2), torch.zeros(8, 2), float("nan"), "above 0"),
     ],

@@ -47,7 +47,9 @@ def ran_in_order(notebook):
 
 def fast(notebook):
     record = notebook.metadata.repgen
-    assert record["cores"] == 2 and record["seconds"] < SECONDS, f"took {record['seconds']} s on {record['cores']} cores"
+    assert record["cores"] == 2 and record["seconds"] < SECONDS, (
+        f"took {record['seconds']} s on {record['cores']} cores"
+    )
     said = re.search(r"Runs in \*\*(\d+) seconds?\*\*", notebook.cells[0].source)
     assert said, "the first cell does not say how long it runs"
     assert int(said[1]) == max(1, round(record["seconds"])), f"says {said[1]} s, took {record['seconds']} s"
@@ -70,10 +72,14 @@ def bullets(text):
 def anatomy(notebook):
     cells = notebook.cells
     assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# "), "does not begin with its title"
-    assert not re.search(r"^# ", "\n".join(c.source for c in cells[1:] if c.cell_type == "markdown"), re.M), "two titles"
+    assert not re.search(r"^# ", "\n".join(c.source for c in cells[1:] if c.cell_type == "markdown"), re.M), (
+        "two titles"
+    )
     assert 15 <= len(cells) <= 45, f"{len(cells)} cells"
     prose = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    will, have = (re.findall(rf"\*\*You {word}\*\*:?\n+((?:[-*] .*\n?(?:  .*\n?)*)+)", prose) for word in ("will", "have"))
+    will, have = (
+        re.findall(rf"\*\*You {word}\*\*:?\n+((?:[-*] .*\n?(?:  .*\n?)*)+)", prose) for word in ("will", "have")
+    )
     assert len(will) == len(have) == 1, "needs one list **You will** and one list **You have**"
     assert "You will" in cells[0].source, "the promises belong in the first cell"
     will, have = bullets(will[0]), bullets(have[0])
@@ -87,8 +93,12 @@ def anatomy(notebook):
 
 def set_up(notebook):
     cell = stored.code_cells(notebook)[0]
-    assert {"setup", "hide-input"} <= set(cell.metadata.get("tags", [])), "the first code cell is not tagged setup, hide-input"
-    assert cell.source.startswith(address.setup_cell(address.current())), "the setup cell does not begin as CONTRIBUTING.md says"
+    assert {"setup", "hide-input"} <= set(cell.metadata.get("tags", [])), (
+        "the first code cell is not tagged setup, hide-input"
+    )
+    assert cell.source.startswith(address.setup_cell(address.current())), (
+        "the setup cell does not begin as CONTRIBUTING.md says"
+    )
 
 
 def described(notebook):
@@ -116,7 +126,9 @@ def claims_hold(notebook):
     for claim in claims:
         assert claim["status"] == "holds", f"stored as {claim['status']!r}: {claim['sentence']}"
         assert claim["source"] is None or claim["source"] in KEYS, f"{claim['source']} is not in references.bib"
-        assert (claim["published"] is None) or claim["source"], f"a published figure without its source: {claim['sentence']}"
+        assert (claim["published"] is None) or claim["source"], (
+            f"a published figure without its source: {claim['sentence']}"
+        )
         assert within(claim, claim["measured"]), f"the stored figures contradict the claim: {claim['sentence']}"
 
 
@@ -134,8 +146,17 @@ def says_nothing_of_the_machine(notebook):
 
 
 CHECKS = [
-    sealed, ran_in_order, fast, anatomy, set_up, described, widgets_alive, claims_hold, cited, says_nothing_of_the_machine,
-]  # fmt: skip
+    sealed,
+    ran_in_order,
+    fast,
+    anatomy,
+    set_up,
+    described,
+    widgets_alive,
+    claims_hold,
+    cited,
+    says_nothing_of_the_machine,
+]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -163,18 +184,33 @@ def sound():
     """A small notebook that passes every check."""
     cell, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
     record = {
-        "id": "claim-a", "sentence": "Half is 0.5", "measured": 0.5, "unit": "", "published": 0.5, "source": min(KEYS),
-        "expected": None, "tol": 0.1, "at_most": 0.7, "at_least": None, "status": "holds",
-    }  # fmt: skip
+        "id": "claim-a",
+        "sentence": "Half is 0.5",
+        "measured": 0.5,
+        "unit": "",
+        "published": 0.5,
+        "source": min(KEYS),
+        "expected": None,
+        "tol": 0.1,
+        "at_most": 0.7,
+        "at_least": None,
+        "status": "holds",
+    }
     display = nbformat.v4.new_output
     cells = [
-        cell("# A title\n\n**You will**\n\n- see one thing\n- see two things\n- see three things\n\n*Runs in **3 seconds** on two CPU cores.*"),
+        cell(
+            "# A title\n\n**You will**\n\n- see one thing\n- see two things\n- see three things\n\n*Runs in **3 "
+            "seconds** on two CPU cores.*"
+        ),
         code(address.setup_cell(address.current()) + "\nimport repgen", metadata={"tags": ["setup", "hide-input"]}),
         code("claim(...)", outputs=[display("display_data", {stored.CLAIM: record, "text/plain": "Half is 0.5"})]),
         code("figure", outputs=[display("display_data", {"image/png": "AAAA"})]),
         code("widget", outputs=[display("display_data", {stored.WIDGET_VIEW: {"model_id": "m"}, "image/png": "AAAA"})]),
         *(cell(f"Text {i}") for i in range(10)),
-        cell("**You have**\n\n- seen one thing\n- seen two things\n- seen three things\n\n## Exercises\n\n## References\n"),
+        cell(
+            "**You have**\n\n- seen one thing\n- seen two things\n- seen three things\n\n## Exercises\n\n## "
+            "References\n"
+        ),
     ]
     cells[3].metadata["mystnb"] = {"figure": {"caption": "A figure"}, "image": {"alt": "What it shows"}}
     notebook = nbformat.v4.new_notebook(cells=cells)
@@ -199,18 +235,36 @@ DOCTORED = {
     "a number in an output": (sealed, lambda n: n.cells[2].outputs[0].data.update({"text/plain": "Half is 0.6"})),
     "a number in a claim": (sealed, lambda n: record(n).update(measured=0.51)),
     "a line of code": (sealed, lambda n: n.cells[2].update(source="claim(..., tol=1)")),
-    "the widget's weights": (sealed, lambda n: n.metadata.widgets[stored.WIDGET_STATE]["state"]["m"]["state"].update(w=1)),
+    "the widget's weights": (
+        sealed,
+        lambda n: n.metadata.widgets[stored.WIDGET_STATE]["state"]["m"]["state"].update(w=1),
+    ),
     "no record": (sealed, lambda n: n.metadata.pop("repgen")),
     "another order": (ran_in_order, lambda n: n.cells[2].update(execution_count=7)),
-    "a stored error": (ran_in_order, lambda n: n.cells[2].outputs.append(nbformat.v4.new_output("error", ename="E", evalue="e", traceback=[]))),
-    "a stored warning": (ran_in_order, lambda n: n.cells[2].outputs.append(nbformat.v4.new_output("stream", name="stderr", text="w"))),
+    "a stored error": (
+        ran_in_order,
+        lambda n: n.cells[2].outputs.append(nbformat.v4.new_output("error", ename="E", evalue="e", traceback=[])),
+    ),
+    "a stored warning": (
+        ran_in_order,
+        lambda n: n.cells[2].outputs.append(nbformat.v4.new_output("stream", name="stderr", text="w")),
+    ),
     "too slow": (fast, lambda n: n.metadata.repgen.update(seconds=91.0)),
     "another time in the text": (fast, lambda n: n.cells[0].update(source=n.cells[0].source.replace("**3 s", "**2 s"))),
     "no title": (anatomy, lambda n: n.cells[0].update(source="## " + n.cells[0].source)),
-    "a promise less": (anatomy, lambda n: n.cells[-1].update(source=n.cells[-1].source.replace("- seen one thing\n", ""))),
-    "another promise": (anatomy, lambda n: n.cells[-1].update(source=n.cells[-1].source.replace("seen one thing", "bought a hat"))),
+    "a promise less": (
+        anatomy,
+        lambda n: n.cells[-1].update(source=n.cells[-1].source.replace("- seen one thing\n", "")),
+    ),
+    "another promise": (
+        anatomy,
+        lambda n: n.cells[-1].update(source=n.cells[-1].source.replace("seen one thing", "bought a hat")),
+    ),
     "no references": (anatomy, lambda n: n.cells[-1].update(source=n.cells[-1].source.replace("## References", ""))),
-    "another repository": (set_up, lambda n: n.cells[1].update(source=n.cells[1].source.replace("github.com/", "github.com/x"))),
+    "another repository": (
+        set_up,
+        lambda n: n.cells[1].update(source=n.cells[1].source.replace("github.com/", "github.com/x")),
+    ),
     "no tag": (set_up, lambda n: n.cells[1].metadata.update(tags=["setup"])),
     "no caption": (described, lambda n: n.cells[3].metadata.mystnb.pop("figure")),
     "no alternative text": (described, lambda n: n.cells[3].metadata.mystnb.pop("image")),
@@ -220,7 +274,10 @@ DOCTORED = {
     "out of its tolerance": (claims_hold, lambda n: record(n).update(measured=0.61)),
     "over its bound": (claims_hold, lambda n: record(n).update(measured=0.71, tol=None)),
     "an unknown citation": (cited, lambda n: n.cells[5].update(source="See {cite:t}`nobody1900nothing`.")),
-    "a folder": (says_nothing_of_the_machine, lambda n: n.cells[2].outputs[0].data.update({"text/plain": "/home/somebody/x"})),
+    "a folder": (
+        says_nothing_of_the_machine,
+        lambda n: n.cells[2].outputs[0].data.update({"text/plain": "/home/somebody/x"}),
+    ),
 }
 
 
@@ -323,10 +380,26 @@ def doctored_run(tmp_path_factory):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
     env = {name: value for name, value in os.environ.items() if name != "REPGEN_CLAIMS_LOG"}
     run = subprocess.run(
-        [sys.executable, ROOT / "tools" / "warm_kernel.py", "serve", sys.executable, "-m", "pytest", "--nbval-lax",
-         "--nbval-kernel-name", "python3", "-v", "-p", "no:cacheprovider", path],
-        cwd=folder, env=env | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            ROOT / "tools" / "warm_kernel.py",
+            "serve",
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbval-lax",
+            "--nbval-kernel-name",
+            "python3",
+            "-v",
+            "-p",
+            "no:cacheprovider",
+            path,
+        ],
+        cwd=folder,
+        env=env | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
     outcomes = re.findall(r"Cell \d+ (PASSED|FAILED)", run.stdout)
     assert len(outcomes) == len(cells), run.stdout + run.stderr
     return run.returncode, outcomes
@@ -342,7 +415,9 @@ def test_nbval_fails_a_false_claim_and_a_changed_output(doctored_run):
 
 
 def notebook_file(folder, *sources):
-    first = nbformat.v4.new_markdown_cell("# T\n\nRuns in **0 seconds** on two CPU cores; reading takes about **0 minutes**.")
+    first = nbformat.v4.new_markdown_cell(
+        "# T\n\nRuns in **0 seconds** on two CPU cores; reading takes about **0 minutes**."
+    )
     cells = [first, *map(nbformat.v4.new_code_cell, sources)]
     path = folder / "notebook.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
@@ -386,7 +461,9 @@ def test_what_must_not_be_stored_is_refused(tmp_path, source, message):
 
 
 def test_a_notebook_edited_while_it_runs_is_left_alone(tmp_path):
-    path = notebook_file(tmp_path, "from pathlib import Path; p = Path('notebook.ipynb'); _ = p.write_text(p.read_text() + ' ')")
+    path = notebook_file(
+        tmp_path, "from pathlib import Path; p = Path('notebook.ipynb'); _ = p.write_text(p.read_text() + ' ')"
+    )
     before = path.read_bytes()
     with pytest.raises(publish.Refused, match="edited while it ran"):
         publish.publish(path)
@@ -439,7 +516,9 @@ def test_what_is_pinned_satisfies_the_ranges():
             pins.setdefault(pin.name, []).append(next(iter(pin.specifier)).version)
     for need in map(Requirement, [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]):
         assert need.name in pins, f"{need.name} is not pinned"
-        assert all(need.specifier.contains(version) for version in pins[need.name]), f"{need} is pinned to {pins[need.name]}"
+        assert all(need.specifier.contains(version) for version in pins[need.name]), (
+            f"{need} is pinned to {pins[need.name]}"
+        )
 
 
 @pytest.mark.parametrize(
@@ -454,5 +533,7 @@ def test_what_is_pinned_satisfies_the_ranges():
 )
 def test_only_what_needs_no_data_set_is_spared_the_run_without(tmp_path, code, same):
     path = tmp_path / "a.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1"), nbformat.v4.new_code_cell(code)]), path)
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1"), nbformat.v4.new_code_cell(code)]), path
+    )
     assert without_data.indifferent(path) == same

@@ -38,7 +38,8 @@ def table(rbm):
 
 
 @pytest.mark.parametrize("centred", [False, True])
-@pytest.mark.parametrize("sizes", [(4, 3, 5), (2, 4, 6), (6, 2, 3)])  # fewer states of the hidden units, of the features, of the hidden
+# fewer states of the hidden units, of the features, of the hidden
+@pytest.mark.parametrize("sizes", [(4, 3, 5), (2, 4, 6), (6, 2, 3)])
 def test_classes_are_one_of_k_in_the_partition_function(sizes, centred):
     rbm = labelled(*sizes, centred=centred)
     pairs = table(rbm)

@@ -14,7 +14,9 @@ def test_scikit_learns_kernel_density(sigma):
     g = torch.Generator().manual_seed(0)
     x, samples = torch.rand(37, 6, generator=g), torch.rand(50, 6, generator=g)
     expected = KernelDensity(bandwidth=sigma).fit(samples.double().numpy()).score_samples(x.double().numpy())
-    torch.testing.assert_close(parzen.log_density(x, samples, sigma, chunk=10), torch.from_numpy(expected), rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(
+        parzen.log_density(x, samples, sigma, chunk=10), torch.from_numpy(expected), rtol=1e-5, atol=1e-4
+    )
 
 
 def test_several_widths_at_once():

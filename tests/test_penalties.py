@@ -97,7 +97,11 @@ def test_what_makes_no_sense_is_refused():
         with pytest.raises(ValueError, match="do not come from"):
             penalties.contractive(z, weight)
     for codes in (torch.zeros(3), torch.zeros(0, 3), torch.zeros(2, 3, 4)):
-        for penalty in (penalties.l1, lambda z: penalties.kl_rate(z, 0.1), lambda z: penalties.top_k(z, 1),
-                        lambda z: penalties.contractive(z, torch.zeros(3, 3))):  # fmt: skip
+        for penalty in (
+            penalties.l1,
+            lambda z: penalties.kl_rate(z, 0.1),
+            lambda z: penalties.top_k(z, 1),
+            lambda z: penalties.contractive(z, torch.zeros(3, 3)),
+        ):
             with pytest.raises(ValueError, match="codes"):
                 penalty(codes)

@@ -19,7 +19,9 @@ def machines(*, visible="bernoulli", code="bernoulli", centre=True):
     torch.manual_seed(1)
     x = digits()
     stack = [RBM(8, 6, visible=visible), RBM(6, 4, hidden=code)]
-    pretrain(stack, x, [{"lr": 0.1}, {"lr": 0.01}], epochs=3, batch_size=20, optimizer="sgd", centre=centre, progress=False)
+    pretrain(
+        stack, x, [{"lr": 0.1}, {"lr": 0.01}], epochs=3, batch_size=20, optimizer="sgd", centre=centre, progress=False
+    )
     return stack, x
 
 
@@ -42,7 +44,9 @@ def test_centres_each_on_what_it_sees():
         torch.testing.assert_close(stack[1].visible_offset, stack[0].hidden_given_visible(x).mean(0))
 
 
-@pytest.mark.parametrize("visible, code", [("bernoulli", "bernoulli"), ("bernoulli", "gaussian"), ("gaussian", "gaussian")])
+@pytest.mark.parametrize(
+    "visible, code", [("bernoulli", "bernoulli"), ("bernoulli", "gaussian"), ("gaussian", "gaussian")]
+)
 def test_unrolled_net_does_what_the_machines_do(visible, code):
     stack, x = machines(visible=visible, code=code)
     net = unroll(stack)
@@ -57,7 +61,10 @@ def test_unrolled_net_does_what_the_machines_do(visible, code):
 @pytest.mark.parametrize("tied", [False, True])
 def test_unrolled_autoencoders_do_what_they_did(tied):
     torch.manual_seed(0)
-    stack = [DenoisingAutoencoder(s, nn.Sigmoid, code=nn.Sigmoid, tied=tied, corrupt=partial(mask, p=0.2)) for s in ((8, 6), (6, 4))]
+    stack = [
+        DenoisingAutoencoder(s, nn.Sigmoid, code=nn.Sigmoid, tied=tied, corrupt=partial(mask, p=0.2))
+        for s in ((8, 6), (6, 4))
+    ]
     x = digits()
     pretrain(stack, x, epochs=2, progress=False)
     net = unroll(stack)
@@ -113,6 +120,28 @@ def test_error_is_measured_without_dropout():
 
 
 def test_unrolling_an_autoencoder_keeps_its_kind():
-    stack = [Autoencoder((8, 4), nn.Tanh, code=nn.Tanh, output=nn.Identity), Autoencoder((4, 2), nn.Tanh, output=nn.Identity)]
+    stack = [
+        Autoencoder((8, 4), nn.Tanh, code=nn.Tanh, output=nn.Identity),
+        Autoencoder((4, 2), nn.Tanh, output=nn.Identity),
+    ]
     net = unroll(stack)
-    assert [type(m) for m in net.encoder] == [nn.Linear, nn.Tanh, nn.Linear, nn.Identity] and type(net.decoder[-1]) is nn.Identity
+    assert [type(m) for m in net.encoder] == [nn.Linear, nn.Tanh, nn.Linear, nn.Identity] and type(
+        net.decoder[-1]
+    ) is nn.Identity
+
+
+def test_every_layer_has_its_own_checkpoint(tmp_path):
+    x = torch.rand(40, 6, generator=torch.Generator().manual_seed(0))
+
+    def layers():
+        torch.manual_seed(0)
+        return [RBM(6, 4), RBM(4, 3)]
+
+    once, twice = layers(), layers()
+    settings = {"epochs": 2, "batch_size": 10, "progress": False}
+    pretrain(once, x, **settings)
+    for _ in range(2):  # the second call finds both layers trained
+        twice = layers()
+        pretrain(twice, x, checkpoint=tmp_path / "run.pt", **settings)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run-layer-1.pt", "run-layer-2.pt"]
+    assert all(torch.equal(a.weight, b.weight) for a, b in zip(once, twice, strict=True))

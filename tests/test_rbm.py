@@ -9,9 +9,8 @@ import torch
 from sklearn.neural_network import BernoulliRBM
 from torch.nn.functional import softplus
 
-from repgen import cosine, fit
+from repgen import _fast, cosine, fit
 from repgen.evaluation.partition import annealed_log_partition, exact_log_partition, pseudo_log_likelihood, temperatures
-from repgen import _fast
 from repgen.rbm import RBM, as_linear
 
 
@@ -71,7 +70,10 @@ def test_conditionals_are_those_of_scikit_learn():
     rbm = machine(centred=False)
     theirs = BernoulliRBM(n_components=4)
     theirs.components_ = rbm.weight.detach().T.numpy()
-    theirs.intercept_hidden_, theirs.intercept_visible_ = rbm.hidden_bias.detach().numpy(), rbm.visible_bias.detach().numpy()
+    theirs.intercept_hidden_, theirs.intercept_visible_ = (
+        rbm.hidden_bias.detach().numpy(),
+        rbm.visible_bias.detach().numpy(),
+    )
     v = states(5)
     torch.testing.assert_close(rbm.encode(v).detach(), torch.from_numpy(theirs.transform(v.numpy())))
     torch.testing.assert_close(rbm.free_energy(v).detach(), torch.from_numpy(theirs._free_energy(v.numpy())))
@@ -100,7 +102,9 @@ def test_gaussian_hidden_units_by_integration_over_a_grid():
     h, cell = grid()
     joint = (-rbm.energy(v.repeat_interleave(len(h), 0), h.repeat(8, 1)).view(8, -1)).exp()
     torch.testing.assert_close((-rbm.free_energy(v)).exp(), joint.sum(1) * cell, rtol=1e-6, atol=0)
-    torch.testing.assert_close(rbm.hidden_given_visible(v), joint @ h / joint.sum(1, keepdim=True), rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(
+        rbm.hidden_given_visible(v), joint @ h / joint.sum(1, keepdim=True), rtol=1e-6, atol=1e-9
+    )
 
 
 def gradients(rbm, value):
@@ -125,7 +129,18 @@ def test_its_gradient_is_that_of_the_free_energies_difference(units, k):
     torch.testing.assert_close(mine[0], by_hand, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"k": 3}, {"chains": 7}, {"binarize": True}, {"mean_visible": True}, {"visible": "gaussian"}, {"hidden": "gaussian"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"k": 3},
+        {"chains": 7},
+        {"binarize": True},
+        {"mean_visible": True},
+        {"visible": "gaussian"},
+        {"hidden": "gaussian"},
+    ],
+)
 @pytest.mark.parametrize("centred", [False, True])
 def test_the_fast_loss_is_the_plain_one(options, centred):
     """Value, reconstruction and gradients, from the same draws."""
@@ -190,7 +205,9 @@ def test_chains_go_on_in_training_and_hold_still_in_evaluation():
     rbm.eval().loss(states(5), torch.Generator().manual_seed(0))
     assert torch.equal(rbm.chains, first)
     rbm.train().loss(states(5), torch.Generator().manual_seed(0))
-    assert torch.equal(rbm.chains, rbm.gibbs(first, 1, torch.Generator().manual_seed(0))) and not torch.equal(rbm.chains, first)
+    assert torch.equal(rbm.chains, rbm.gibbs(first, 1, torch.Generator().manual_seed(0))) and not torch.equal(
+        rbm.chains, first
+    )
 
 
 def test_gibbs_steps_leave_the_model_as_it_is():

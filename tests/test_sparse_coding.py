@@ -17,7 +17,9 @@ def problem():
 @pytest.mark.parametrize("fast", [False, True])
 def test_codes_are_the_lassos(problem, fast):
     x, dictionary = problem
-    theirs = torch.from_numpy(sparse_encode(x.numpy(), dictionary.numpy(), algorithm="lasso_cd", alpha=0.3, max_iter=100_000))
+    theirs = torch.from_numpy(
+        sparse_encode(x.numpy(), dictionary.numpy(), algorithm="lasso_cd", alpha=0.3, max_iter=100_000)
+    )
     ours = ista(x, dictionary, 0.3, steps=20_000 if not fast else 3_000, fast=fast)
     gap = energy(x, ours, dictionary, 0.3) - energy(x, theirs, dictionary, 0.3)
     assert gap.max() < 1e-5 and gap.min() > -1e-4  # scikit-learn stops at a tolerance of its own
@@ -59,7 +61,8 @@ def test_psd_adds_the_distance_to_the_prediction(problem):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"), [(dict(weight=-1.0), "0 or more"), (dict(steps=0), "at least one"), (dict(x=torch.zeros(3, 5)), "same D")]
+    ("change", "message"),
+    [(dict(weight=-1.0), "0 or more"), (dict(steps=0), "at least one"), (dict(x=torch.zeros(3, 5)), "same D")],
 )
 def test_bad_input(problem, change, message):
     x, dictionary = problem

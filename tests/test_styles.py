@@ -37,7 +37,9 @@ def test_at_the_beginning_styles_matter_and_no_layer_fades():
     torch.manual_seed(0)
     net, sizes = StyleGenerator(28, (64, 48, 32), 32, 64), []
     for layer in net.layers:
-        layer.register_forward_hook(lambda layer, taken, given: sizes.append((given.square().mean().sqrt(), given.std(0).mean())))
+        layer.register_forward_hook(
+            lambda layer, taken, given: sizes.append((given.square().mean().sqrt(), given.std(0).mean()))
+        )
     w = net.styles(torch.randn(40, 32))
     assert w.square().mean().sqrt().item() == pytest.approx(1, abs=0.35)
     net.synthesis(w)
@@ -132,12 +134,18 @@ def test_it_plays_in_a_gan_and_every_weight_learns():
 
 def test_equalized_is_adam_on_weights_of_mean_square_one():
     """As the paper has it: w = c v with v of mean square 1, and v is learned."""
-    net, z, goal = small(mixing=0.0).eval(), torch.randn(6, 5, generator=dice(1)), torch.rand(6, 1, 8, 8, generator=dice())
+    net, z, goal = (
+        small(mixing=0.0).eval(),
+        torch.randn(6, 5, generator=dice(1)),
+        torch.rand(6, 1, 8, 8, generator=dice()),
+    )
     spread = {"weight", "start"}  # the rest begins at 0 or 1
     c, v = {}, {}
     for name, p in net.named_parameters():
         drawn = name.split(".")[-1] in spread or name == "last.bias"
-        c[name] = (p.detach().square().mean().sqrt() if drawn and p.numel() > 1 else 1.0) * (0.01 if "mapping" in name else 1.0)
+        c[name] = (p.detach().square().mean().sqrt() if drawn and p.numel() > 1 else 1.0) * (
+            0.01 if "mapping" in name else 1.0
+        )
         v[name] = (p.detach() / c[name]).requires_grad_()
 
     def loss(weights):

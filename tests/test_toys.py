@@ -93,7 +93,8 @@ def test_curves_pass_through_their_points_stay_in_the_box_and_do_not_depend_on_n
     x, points = synthetic.curves(1500, g())
     assert x.shape == (1500, 1, 28, 28) and x.min() == 0 and 0.99 < x.max() <= 1
     assert (points[:, :, 0].diff(dim=1) > 0).all() and points.min() >= 0 and points.max() <= 1
-    # The middle point of each curve lies on its ink (half of it where it is also an end); upside down it mostly does not.
+    # The middle point of each curve lies on its ink (half of it where it is also an end); upside down it mostly does
+    # not.
     middle = (points[:, 1] * 18 + 5) / 14 - 1
     found = F.grid_sample(x, (middle * torch.tensor([1.0, -1.0]))[:, None, None], align_corners=False)
     assert found.quantile(0.01) > 0.5 and found.median() > 0.8
@@ -138,12 +139,15 @@ def test_patches_are_windows_of_the_images_from_everywhere():
     corner = x[:, 0, 0, 0].long()
     window = torch.arange(5)[:, None] * 30 + torch.arange(5)
     assert torch.equal(x[:, 0].long(), corner[:, None, None] + window)
-    assert torch.equal((corner // 30 % 20).unique(), torch.arange(16)) and torch.equal((corner % 30).unique(), torch.arange(26))
+    assert torch.equal((corner // 30 % 20).unique(), torch.arange(16)) and torch.equal(
+        (corner % 30).unique(), torch.arange(26)
+    )
     assert torch.equal((corner // 600).unique(), torch.arange(2))
 
 
 def test_face_patches_stay_inside_the_image_and_cover_the_angles_and_scales():
-    assert synthetic.face_patches(torch.ones(4, 1, 64, 64), 3000, g()).min() > 1 - 1e-5  # nothing from outside, which is black
+    # nothing from outside, which is black
+    assert synthetic.face_patches(torch.ones(4, 1, 64, 64), 3000, g()).min() > 1 - 1e-5
     # On a ramp from left to right, angle and scale can be read off the patch: its gradient is (s cos a, s sin a).
     ramp = (torch.arange(64.0) / 64).expand(1, 1, 64, 64)
     x = synthetic.face_patches(ramp, 4000, g())[:, 0]
@@ -162,4 +166,6 @@ def test_standardised_pixels_have_mean_zero_and_mean_variance_one_over_all_parts
     mean, factor = synthetic.pixel_scale(*parts)
     assert all(torch.equal((part - mean) * factor, x) for part, x in zip(parts, out))
     raw = torch.cat(parts).flatten(1)
-    assert np.allclose(pooled.std(0) / raw.std(0, unbiased=False).numpy(), (pooled.std(0) / raw.std(0, unbiased=False).numpy())[0])
+    assert np.allclose(
+        pooled.std(0) / raw.std(0, unbiased=False).numpy(), (pooled.std(0) / raw.std(0, unbiased=False).numpy())[0]
+    )

@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from repgen.train import CheckpointError, History, Player, TrainingDiverged, cosine, fit, warmup_cosine
+from repgen.training.amp import resolve_amp
 from repgen.training.meter import LossMeter
 from repgen.training.players import Stepper, players_of
-from repgen.training.amp import resolve_amp
-from repgen.train import CheckpointError, History, Player, TrainingDiverged, cosine, fit, warmup_cosine
 
 ROOT = Path(__file__).parent.parent
 quick = {"progress": False, "optimizer": "sgd"}
@@ -276,7 +276,7 @@ def test_the_callers_randomness_is_left_alone_and_the_seed_decides():
 
 def test_early_stopping_gives_back_the_best_weights():
     # w grows by 0.1 an epoch; the validation loss (w - 0.34)^2 is least after epoch 3
-    act = lambda self, x: None if self.training else (self.w - 0.34).square()  # noqa: E731
+    act = lambda self, x: None if self.training else (self.w - 0.34).square()
     model, x = Climber(act), some(8).double()
     history = fit(model, x, epochs=20, lr=0.1, validation=x, patience=4, **quick)
     assert (history.epochs, history.best_epoch, history.stopped) == (7, 3, "early")
@@ -287,7 +287,7 @@ def test_early_stopping_gives_back_the_best_weights():
 
 
 def test_early_stopping_survives_resumption(tmp_path):
-    act = lambda self, x: None if self.training else (self.w - 0.34).square()  # noqa: E731
+    act = lambda self, x: None if self.training else (self.w - 0.34).square()
     x, settings = some(8).double(), {"lr": 0.1, "checkpoint": tmp_path / "run.pt", **quick}
     for epochs in (2, 5, 20, 20):  # the last one finds a finished run
         model = Climber(act)
@@ -659,7 +659,7 @@ def test_a_gradient_that_spoils_the_weights_in_the_last_step_is_caught():
 
 
 def test_nan_on_the_validation_data_is_caught():
-    act = lambda self, x: None if self.training or self.w < 1 else self.w * float("nan")  # noqa: E731
+    act = lambda self, x: None if self.training or self.w < 1 else self.w * float("nan")
     model = Climber(act)
     with pytest.raises(TrainingDiverged, match="the validation loss became nan in epoch 2"):
         fit(model, some(4).double(), lr=0.6, epochs=5, validation=some(4).double(), **quick)
@@ -761,9 +761,17 @@ twice.given = (Player("a", [twice.w], None), Player("a", [twice.w], None))
 @pytest.mark.parametrize(
     "error, said, change",
     [
-        (TypeError, r"torch.uint8, not real numbers; convert it with .float\(\) / 255", {"data": np.zeros((3, 2), np.uint8)}),
+        (
+            TypeError,
+            r"torch.uint8, not real numbers; convert it with .float\(\) / 255",
+            {"data": np.zeros((3, 2), np.uint8)},
+        ),
         (TypeError, "torch.bool, not real numbers", {"data": torch.zeros(3, 2, dtype=torch.bool)}),
-        (TypeError, r"the loss of Climber takes \(x\), but data has 2 tensors", {"data": (some().double(), some().double())}),
+        (
+            TypeError,
+            r"the loss of Climber takes \(x\), but data has 2 tensors",
+            {"data": (some().double(), some().double())},
+        ),
         (TypeError, "schedule is a callable", {"schedule": "cosine"}),
         (ValueError, "schedule must give factors of lr, 0 or more; at 0.*it gives -0", {"schedule": lambda f: f - 0.5}),
         (ValueError, "grad_clip must be a positive number", {"grad_clip": 0}),
@@ -773,7 +781,11 @@ twice.given = (Player("a", [twice.w], None), Player("a", [twice.w], None))
         (ValueError, "holds no examples", {"data": ()}),
         (ValueError, "holds no examples", {"data": torch.tensor(1.0)}),
         (ValueError, r"differ in length: \[50, 49\]", {"data": (some().double(), some(49).double())}),
-        (ValueError, r"data has shape \(50, 6\), and 2 of its 300 values are not finite.*first is nan at \[3, 2\]", {"data": with_nan()}),
+        (
+            ValueError,
+            r"data has shape \(50, 6\), and 2 of its 300 values are not finite.*first is nan at \[3, 2\]",
+            {"data": with_nan()},
+        ),
         (ValueError, "validation has shape.*not finite", {"validation": with_nan()}),
         (ValueError, "epochs must be", {"epochs": -1}),
         (ValueError, "epochs must be", {"epochs": 2.5}),

@@ -8,10 +8,10 @@ import torch
 from torch import distributions, nn
 
 from repgen import IWAE, VAE, fit
-from repgen.losses import bernoulli_nll, gaussian_kl, gaussian_nll
 from repgen.evaluation.metrics import principal_angles
-from repgen.zoo.recipes.vae_mnist import WARM_UP, PatientVAE
+from repgen.losses import bernoulli_nll, gaussian_kl, gaussian_nll
 from repgen.vae import ELBO, Posterior
+from repgen.zoo.recipes.vae_mnist import WARM_UP, PatientVAE
 
 
 def seeded(seed=0):
@@ -134,7 +134,9 @@ def test_losses_can_be_transformed():
 
     def nll(parameters, x, z):
         q = functional_call(model.encoder, {n[8:]: p for n, p in parameters.items() if n[:8] == "encoder."}, (x,))
-        logits = functional_call(model.decoder[:-1], {n[8:]: p for n, p in parameters.items() if n[:8] == "decoder."}, (q[..., :2],))
+        logits = functional_call(
+            model.decoder[:-1], {n[8:]: p for n, p in parameters.items() if n[:8] == "decoder."}, (q[..., :2],)
+        )
         return bernoulli_nll(x[None], logits[None])[0]
 
     each = vmap(grad(nll), (None, 0, 0))(parameters, BINARY.float(), z)
@@ -143,7 +145,9 @@ def test_losses_can_be_transformed():
         if whole is not None:
             assert torch.allclose(each[name].sum(0), whole, atol=1e-5), name
     logits = torch.randn(3, 12, generator=seeded())
-    expected = torch.stack([torch.autograd.functional.jacobian(lambda a: bernoulli_nll(BINARY.float()[:3], a), logits)])[0]
+    expected = torch.stack(
+        [torch.autograd.functional.jacobian(lambda a: bernoulli_nll(BINARY.float()[:3], a), logits)]
+    )[0]
     assert torch.allclose(jacrev(lambda a: bernoulli_nll(BINARY.float()[:3], a))(logits), expected, atol=1e-6)
 
 
@@ -159,7 +163,9 @@ def test_the_bound_tightens_with_k_towards_the_integral(small):
     grid = torch.cartesian_prod(side, side, side)  # (61^3, 3): the integral over the code by brute force
     prior = -gaussian_nll(grid, torch.zeros_like(grid))
     with torch.no_grad():
-        exact = torch.stack([(prior - small.conditional_nll(row.expand(len(grid), -1), grid)).logsumexp(0) for row in x])
+        exact = torch.stack(
+            [(prior - small.conditional_nll(row.expand(len(grid), -1), grid)).logsumexp(0) for row in x]
+        )
         exact += 3 * math.log(0.2)
         bounds = [small.iwae_bound(x.repeat(4000, 1), k, seeded(3)).mean().item() for k in (1, 2, 5, 20)]
     assert bounds == sorted(bounds, reverse=True) and bounds[0] - bounds[-1] > 0.05
@@ -172,7 +178,9 @@ def test_log_likelihood_is_one_streamed_bound(small, monkeypatch):
     chunked = small.log_likelihood(BINARY, 120, seeded(8))
     assert chunked.dtype == torch.float64 and chunked.shape == (7,)
     parts = []
-    monkeypatch.setattr(small, "log_weights", lambda x, k, g: parts.append(VAE.log_weights(small, x, k, g)) or parts[-1])
+    monkeypatch.setattr(
+        small, "log_weights", lambda x, k, g: parts.append(VAE.log_weights(small, x, k, g)) or parts[-1]
+    )
     again = small.log_likelihood(BINARY, 120, seeded(8))
     assert [p.shape[1] for p in parts] == [50, 50, 20]
     assert torch.allclose(again, torch.cat(parts, 1).logsumexp(1) - math.log(120))
@@ -285,7 +293,7 @@ class TestPatientVAE:
 
     def test_the_kl_term_comes_in_slowly(self):
         net, x = self.net(), torch.ones(3, 5, dtype=torch.float64)
-        g = lambda: torch.Generator().manual_seed(0)  # noqa: E731
+        g = lambda: torch.Generator().manual_seed(0)
         quarter = net.loss(x, g(), progress=WARM_UP / 4)
         full = net.loss(x, g())
         drawn_kl = full.total - full.reconstruction

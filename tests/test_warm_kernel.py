@@ -71,9 +71,13 @@ def run(folder, *server):
     folder.mkdir()
     env = {name: value for name, value in os.environ.items() if name not in ("JUPYTER_PATH", "PYTHONPATH")}
     done = subprocess.run(
-        [*server, sys.executable, "-c", CLIENT], cwd=folder, env=env | {"REPGEN_TOLD": "this", "OMP_NUM_THREADS": "1"},
-        input=json.dumps(NOTEBOOKS), capture_output=True, text=True,
-    )  # fmt: skip
+        [*server, sys.executable, "-c", CLIENT],
+        cwd=folder,
+        env=env | {"REPGEN_TOLD": "this", "OMP_NUM_THREADS": "1"},
+        input=json.dumps(NOTEBOOKS),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 7, done.stdout + done.stderr
     facts = sorted(folder.glob("*.facts"), key=lambda file: file.stat().st_mtime_ns)
     return json.loads(done.stdout), [json.loads(file.read_text()) for file in facts]

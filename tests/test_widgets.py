@@ -79,7 +79,8 @@ def test_a_decode_that_does_more_than_its_layers_is_refused():
 
 
 @pytest.mark.parametrize(
-    "layer, name", [(nn.GELU(), "GELU"), (nn.BatchNorm1d(4), "BatchNorm1d"), (nn.ConvTranspose1d(1, 1, 3), "ConvTranspose1d")]
+    "layer, name",
+    [(nn.GELU(), "GELU"), (nn.BatchNorm1d(4), "BatchNorm1d"), (nn.ConvTranspose1d(1, 1, 3), "ConvTranspose1d")],
 )
 def test_a_layer_that_the_page_cannot_compute_is_named_with_its_place(layer, name):
     with pytest.raises(TypeError, match=rf"decoder\[1\] is a {name}.*It knows"):
@@ -130,7 +131,9 @@ def test_codes_and_originals_of_a_map():
     codes = PCA2.encode(DIGITS[:50])
     shown = LatentMap(PCA2, codes, LABELS[:50], images=DIGITS[:50])
     low, high = torch.tensor(shown.box).T
-    back = low + torch.tensor(np.frombuffer(shown.codes, np.uint16).astype(np.float32).reshape(50, 2)) / 65535 * (high - low)
+    back = low + torch.tensor(np.frombuffer(shown.codes, np.uint16).astype(np.float32).reshape(50, 2)) / 65535 * (
+        high - low
+    )
     assert (back - codes).abs().max() < 1e-4 * (high - low).max()
     (x0, x1), (y0, y1) = shown.extent
     assert x0 < low[0] < high[0] < x1 and y0 < low[1] < high[1] < y1
@@ -146,7 +149,10 @@ def test_a_map_of_many_points_keeps_rows_together():
     codes = torch.stack([torch.arange(5000.0), torch.arange(5000.0)], 1)
     images = (torch.arange(5000) % 10 / 10).reshape(-1, 1, 1, 1).expand(-1, 1, 8, 8)
     shown = LatentMap(PCA2, codes, torch.arange(5000) % 10, images=images)
-    kept = np.frombuffer(shown.codes, np.uint16).reshape(-1, 2)[:, 0] / 65535 * (shown.box[0][1] - shown.box[0][0]) + shown.box[0][0]
+    kept = (
+        np.frombuffer(shown.codes, np.uint16).reshape(-1, 2)[:, 0] / 65535 * (shown.box[0][1] - shown.box[0][0])
+        + shown.box[0][0]
+    )
     kept = kept.round().astype(int)
     assert len(kept) == 2000 and list(kept % 10) == list(shown.labels)
     sheet = np.asarray(Image.open(io.BytesIO(shown.sprite)))
@@ -209,19 +215,24 @@ def test_an_explorer_of_an_autoencoder_needs_codes_to_measure_in():
 
 
 def test_a_representation_is_the_same_in_every_run_and_has_a_still_picture():
-    for make in (lambda: ComponentExplorer(PCA9, DIGITS[:3], title="T"), lambda: LatentMap(PCA2, CODES, LABELS[:6], title="T")):
+    for make in (
+        lambda: ComponentExplorer(PCA9, DIGITS[:3], title="T"),
+        lambda: LatentMap(PCA2, CODES, LABELS[:6], title="T"),
+    ):
         same_in_every_run(make)
 
 
 def outdated(notebook):
     """The classes of widgets in a stored notebook whose script or style is not the package's own of today."""
     ours = {f"{c.__module__}.{c.__name__}": c for c in (getattr(widgets, name) for name in widgets.__all__)}
-    stored = notebook["metadata"].get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    stored = (
+        notebook["metadata"].get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    )
     found = set()
     for state in (model["state"] for model in stored.values()):
-        if widget := ours.get(state.get("_anywidget_id")):
-            if state["_esm"] != widget._esm or state.get("_css", "") != getattr(widget, "_css", ""):
-                found.add(widget.__name__)
+        widget = ours.get(state.get("_anywidget_id"))
+        if widget and (state["_esm"] != widget._esm or state.get("_css", "") != getattr(widget, "_css", "")):
+            found.add(widget.__name__)
     return sorted(found)
 
 
@@ -241,10 +252,15 @@ def test_stored_widgets_run_the_scripts_of_today():
 def convolutions():
     """3 -> maps of 2 x 3 x 4 -> 5 x 5 x 8 -> 1 x 3 x 4, with uneven kernels, strides and paddings."""
     return net(
-        nn.Linear(3, 24), nn.ELU(), nn.Unflatten(1, (2, 3, 4)),
-        nn.ConvTranspose2d(2, 5, (3, 4), stride=(2, 2), padding=(1, 1)), nn.Tanh(),
-        nn.Conv2d(5, 1, (3, 2), stride=(2, 2), padding=(1, 0), bias=False), nn.Flatten(), nn.Sigmoid(),
-    )  # fmt: skip
+        nn.Linear(3, 24),
+        nn.ELU(),
+        nn.Unflatten(1, (2, 3, 4)),
+        nn.ConvTranspose2d(2, 5, (3, 4), stride=(2, 2), padding=(1, 1)),
+        nn.Tanh(),
+        nn.Conv2d(5, 1, (3, 2), stride=(2, 2), padding=(1, 0), bias=False),
+        nn.Flatten(),
+        nn.Sigmoid(),
+    )
 
 
 def by_definition(entry, w, b, x):
@@ -270,7 +286,13 @@ def test_the_bytes_of_convolutions_are_their_weights():
     torch.testing.assert_close(network.decode(z), want)
     buffer, got = np.frombuffer(network.weights, np.float32), []
     _, _, up, _, down, _ = network.spec["layers"]
-    assert (up["type"], up["in"], up["out"], up["n_in"], up["n_out"]) == ("conv_transposed", [2, 3, 4], [5, 5, 8], 24, 200)
+    assert (up["type"], up["in"], up["out"], up["n_in"], up["n_out"]) == (
+        "conv_transposed",
+        [2, 3, 4],
+        [5, 5, 8],
+        24,
+        200,
+    )
     assert (down["type"], down["in"], down["out"]) == ("conv", [5, 5, 8], [1, 3, 4])
     parts = np.split(buffer, np.cumsum([24 * 3, 24, 2 * 5 * 12, 5, 1 * 5 * 6]))
     for row in z.numpy():
@@ -298,8 +320,14 @@ def test_a_convolutional_autoencoder_is_two_chains():
     [
         ((nn.ConvTranspose2d(2, 1, 4),), r"nothing before it says of what shape.*nn.Unflatten\(1, \(C, H, W\)\)"),
         ((nn.Unflatten(1, (3, 2, 2)), nn.ConvTranspose2d(2, 1, 4)), "takes 2 channels, but is given maps of 3 x 2 x 2"),
-        ((nn.Unflatten(1, (2, 2, 2)), nn.ConvTranspose2d(2, 1, 4)), "gives 12 numbers, the ConvTranspose2d after it takes 2 x 2 x 2 = 8"),
-        ((nn.Unflatten(1, (3, 2, 2)), nn.ConvTranspose2d(3, 1, 4), nn.Linear(9, 4)), "gives 25 numbers, the next takes 9"),
+        (
+            (nn.Unflatten(1, (2, 2, 2)), nn.ConvTranspose2d(2, 1, 4)),
+            "gives 12 numbers, the ConvTranspose2d after it takes 2 x 2 x 2 = 8",
+        ),
+        (
+            (nn.Unflatten(1, (3, 2, 2)), nn.ConvTranspose2d(3, 1, 4), nn.Linear(9, 4)),
+            "gives 25 numbers, the next takes 9",
+        ),
         ((nn.Unflatten(1, (3, 2, 2)), nn.Conv2d(3, 1, 4)), "cannot be applied to maps of 3 x 2 x 2"),
     ],
 )
@@ -308,7 +336,9 @@ def test_convolutions_that_do_not_fit_are_refused(layers, message):
         Network.from_module(net(nn.Linear(2, 12), *layers))
 
 
-@pytest.mark.parametrize("how", [{"groups": 3}, {"dilation": 2}, {"padding": "same"}, {"padding": 1, "padding_mode": "reflect"}])
+@pytest.mark.parametrize(
+    "how", [{"groups": 3}, {"dilation": 2}, {"padding": "same"}, {"padding": 1, "padding_mode": "reflect"}]
+)
 def test_kinds_of_convolution_that_the_page_does_not_know_are_refused(how):
     with pytest.raises(TypeError, match="groups=1, dilation=1, and zeros"):
         Network.from_module(net(nn.Linear(2, 12), nn.Unflatten(1, (3, 2, 2)), nn.Conv2d(3, 3, 1, **how)))

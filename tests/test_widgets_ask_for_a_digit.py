@@ -35,7 +35,8 @@ def test_the_networks_say_what_the_net_says(centred):
     assert torch.allclose(total[:, :12].sigmoid(), means[:, :12], atol=1e-6) and means[:, :12].std() > 0.1
     assert torch.allclose(total[:, 12:].softmax(1), means[:, 12:], atol=1e-6) and means[:, 12:].std() > 0.1
     assert torch.allclose(down.decode(x), net.decode(x), atol=1e-6) and down.decode(x).std() > 0.1
-    assert len(top.weights) == 4 * (16 * 30 + 16 + 30) and len(down.weights) == 4 * (12 * 20 + 20 * 64 + 20 + 64)  # each once
+    # each once
+    assert len(top.weights) == 4 * (16 * 30 + 16 + 30) and len(down.weights) == 4 * (12 * 20 + 20 * 64 + 20 + 64)
 
 
 def test_the_page_gets_settings():
@@ -59,8 +60,16 @@ def test_the_still_picture_is_the_same_in_every_run(sizes):
 
 
 def test_the_still_picture_shows_the_net_and_its_classes():
-    pictures = [AskForADigit(a_net(**net), **change)._repr_mimebundle_()[0]["image/png"]
-                for net, change in (({}, {}), ({"seed": 1}, {}), ({}, {"seed": 1}), ({"classes": 3}, {}), ({}, {"labels": "abcd"}))]  # fmt: skip
+    pictures = [
+        AskForADigit(a_net(**net), **change)._repr_mimebundle_()[0]["image/png"]
+        for net, change in (
+            ({}, {}),
+            ({"seed": 1}, {}),
+            ({}, {"seed": 1}),
+            ({"classes": 3}, {}),
+            ({}, {"labels": "abcd"}),
+        )
+    ]
     assert len(set(pictures)) == 5
 
 

@@ -18,20 +18,32 @@ DIGITS = torch.tensor(BUNDLED.data / 16, dtype=torch.float32)[:120]  # (120, 64)
 LABELS = torch.tensor(BUNDLED.target[:120])
 PCA2 = PCA(2).fit(DIGITS)
 FLAT = PCA2.encode(DIGITS)  # (120, 2)
-CURVED = torch.stack([4 * ((DIGITS[:, :32].sum(1) - 9) / 3).tanh(), (DIGITS @ torch.arange(64.0).sin()).exp().sqrt()], 1)  # no ties
+# no ties
+CURVED = torch.stack(
+    [4 * ((DIGITS[:, :32].sum(1) - 9) / 3).tanh(), (DIGITS @ torch.arange(64.0).sin()).exp().sqrt()], 1
+)
 REBUILT = PCA2.decode(FLAT)  # (120, 64), beyond [0, 1] in places
 
 
 def a_comparison(**change):
-    return CompareCodes(**{
-        "codes": {"PCA": FLAT, "curved": CURVED}, "images": DIGITS, "labels": LABELS, "reconstructions": {"PCA": REBUILT}, "chosen": 7,
-    } | change)  # fmt: skip
+    return CompareCodes(
+        **{
+            "codes": {"PCA": FLAT, "curved": CURVED},
+            "images": DIGITS,
+            "labels": LABELS,
+            "reconstructions": {"PCA": REBUILT},
+            "chosen": 7,
+        }
+        | change
+    )
 
 
 def test_the_page_gets_codes_classes_pictures_and_errors():
     shown = a_comparison(images=DIGITS.reshape(-1, 1, 8, 8), names=[f"a {d}" for d in range(10)])
     assert shown.maps == ["PCA", "curved"] and shown.names == [f"a {d}" for d in range(10)]
-    assert np.array_equal(np.frombuffer(shown.codes, np.float32).reshape(2, 120, 2), torch.stack([FLAT, CURVED]).numpy())
+    assert np.array_equal(
+        np.frombuffer(shown.codes, np.float32).reshape(2, 120, 2), torch.stack([FLAT, CURVED]).numpy()
+    )
     assert np.array_equal(np.frombuffer(shown.labels, np.uint8), LABELS.numpy())
     errors = np.frombuffer(shown.errors, np.float32).reshape(2, 120)
     assert REBUILT.min() < -0.01 and REBUILT.max() > 1.01  # what lies beyond black and white counts
@@ -53,7 +65,9 @@ def test_the_sprite_holds_the_images_and_then_the_reconstructions():
 def test_neighbours_are_those_of_scikit_learn(chosen):
     shown = a_comparison(chosen=chosen, neighbours=9)
     for name, codes in (("PCA", FLAT), ("curved", CURVED)):
-        want = NearestNeighbors(n_neighbors=10).fit(codes.numpy()).kneighbors(codes[chosen : chosen + 1].numpy())[1][0, 1:]
+        want = (
+            NearestNeighbors(n_neighbors=10).fit(codes.numpy()).kneighbors(codes[chosen : chosen + 1].numpy())[1][0, 1:]
+        )
         assert shown.nearest(name).tolist() == want.tolist()
 
 
@@ -62,14 +76,19 @@ def test_images_need_not_be_square():
     assert a_comparison(shape=(16, 4)).shape == [16, 4]
 
 
-@pytest.mark.parametrize("change", [{}, {"reconstructions": None}, {"codes": {"a": FLAT, "b": CURVED, "c": FLAT.flip(1)}, "reconstructions": {}}])
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"reconstructions": None}, {"codes": {"a": FLAT, "b": CURVED, "c": FLAT.flip(1)}, "reconstructions": {}}],
+)
 def test_the_still_picture_is_the_same_in_every_run(change):
     same_in_every_run(lambda: a_comparison(**change))
 
 
 def test_the_still_picture_shows_the_choice():
-    pictures = [a_comparison(**change)._repr_mimebundle_()[0]["image/png"]
-                for change in ({}, {"chosen": 8}, {"reconstructions": None}, {"codes": {"PCA": CURVED, "curved": FLAT}})]  # fmt: skip
+    pictures = [
+        a_comparison(**change)._repr_mimebundle_()[0]["image/png"]
+        for change in ({}, {"chosen": 8}, {"reconstructions": None}, {"codes": {"PCA": CURVED, "curved": FLAT}})
+    ]
     assert len(set(pictures)) == 4
 
 
@@ -78,7 +97,10 @@ def test_the_still_picture_shows_the_choice():
     [
         ({"codes": FLAT}, "a dict of two maps or more"),
         ({"codes": {"PCA": FLAT}}, "a dict of two maps or more"),
-        ({"codes": {"PCA": FLAT, "curved": CURVED[:, :1]}}, r"codes of curved: expected shape \(N, 2\), found \(120, 1\)"),
+        (
+            {"codes": {"PCA": FLAT, "curved": CURVED[:, :1]}},
+            r"codes of curved: expected shape \(N, 2\), found \(120, 1\)",
+        ),
         ({"codes": {"PCA": FLAT, "curved": CURVED[1:]}}, "codes of curved: 119 points for 120 images"),
         ({"codes": {"PCA": FLAT, "curved": CURVED.log()}}, "codes of curved: .* NaN or infinite"),
         ({"images": DIGITS[:, :60]}, "8 x 8 pixels, found shape"),
@@ -88,7 +110,10 @@ def test_the_still_picture_shows_the_choice():
         ({"labels": LABELS.float()}, "whole numbers"),
         ({"names": ["zero"]}, "give one name a class"),
         ({"reconstructions": {"pca": REBUILT}}, "reconstructions of pca, but the maps are PCA, curved"),
-        ({"reconstructions": {"PCA": REBUILT[1:]}}, r"reconstructions of PCA: expected shape \(120, 64\), found \(119, 64\)"),
+        (
+            {"reconstructions": {"PCA": REBUILT[1:]}},
+            r"reconstructions of PCA: expected shape \(120, 64\), found \(119, 64\)",
+        ),
         ({"reconstructions": {"PCA": REBUILT[:, 1:]}}, r"expected shape \(120, 64\), found \(120, 63\)"),
         ({"chosen": 120}, "the number of a point, 0 to 119, got 120"),
         ({"chosen": -1}, "got -1"),

@@ -19,8 +19,12 @@ INK = {"ink": attribute_vector(PCA9.encode(DIGITS), DIGITS.sum(1)), "other": tor
 
 def test_the_page_gets_codes_and_vectors():
     widget = ConceptMixer(PCA9, DIGITS[:5], INK, measures=["slant", "thickness"], start=2)
-    np.testing.assert_allclose(np.frombuffer(widget.codes, np.float32).reshape(5, 9), PCA9.encode(DIGITS[:5]), atol=1e-6)
-    np.testing.assert_allclose(np.frombuffer(widget.vectors, np.float32).reshape(2, 9), torch.stack(list(INK.values())), atol=1e-6)
+    np.testing.assert_allclose(
+        np.frombuffer(widget.codes, np.float32).reshape(5, 9), PCA9.encode(DIGITS[:5]), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        np.frombuffer(widget.vectors, np.float32).reshape(2, 9), torch.stack(list(INK.values())), atol=1e-6
+    )
     assert widget.names == ["ink", "other"] and widget.amounts == [0.0, 0.0] and widget.start == 2
     torch.manual_seed(0)
     model = VAE.dense((64, 10, 3))

@@ -32,8 +32,13 @@ AUTOENCODERS = {
 
 def by_hand(network, x):
     """(code, image) from the buffer read back as network.py says, in numpy."""
-    f = {"tanh": np.tanh, "sigmoid": lambda v: 1 / (1 + np.exp(-v)), "relu": lambda v: np.maximum(v, 0),
-         "elu": lambda v: np.where(v > 0, v, np.expm1(v)), "softplus": lambda v: np.log1p(np.exp(v))}  # fmt: skip
+    f = {
+        "tanh": np.tanh,
+        "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
+        "relu": lambda v: np.maximum(v, 0),
+        "elu": lambda v: np.where(v > 0, v, np.expm1(v)),
+        "softplus": lambda v: np.log1p(np.exp(v)),
+    }
     w, at, x = np.frombuffer(network.weights, network.spec["dtype"]).astype(np.float64), 0, np.asarray(x, np.float64)
     for i, layer in enumerate(network.spec["layers"]):
         if i == network.spec["n_encoder"]:
@@ -68,7 +73,7 @@ def test_the_bytes_are_the_autoencoder(name):
 
 
 def test_weights_that_are_used_both_ways_travel_once():
-    numbers = lambda name: len(Network.from_autoencoder(AUTOENCODERS[name](), "float32").weights) // 4  # noqa: E731
+    numbers = lambda name: len(Network.from_autoencoder(AUTOENCODERS[name](), "float32").weights) // 4
     assert numbers("pca") == 64 * 9 + 9 + 64
     assert numbers("tied") == 64 * 20 + 20 * 10 + 10 * 3 + 20 + 10 + 3 + 10 + 20 + 64
     assert numbers("shallow") == 2 * 64 * 7 + 7 + 64
@@ -166,7 +171,10 @@ def test_an_error_of_type_stays_one_and_names_the_model():
 def test_a_widget_says_how_much_it_weighs_and_shares_what_it_can():
     network = Network.from_autoencoder(nn.Sequential(nn.Linear(64, 5000), nn.Linear(5000, 64)), "float32")
     pad = DrawAndReconstruct({"big": network, "again": network, "PCA": PCA9}, DIGITS[:3], torch.tensor([0, 1, 2]))
-    assert repr(pad) == "DrawAndReconstruct('Draw and reconstruct': big, again, PCA; 8 x 8 pixels, 3 images, 2.6 MB of weights)"
+    assert (
+        repr(pad)
+        == "DrawAndReconstruct('Draw and reconstruct': big, again, PCA; 8 x 8 pixels, 3 images, 2.6 MB of weights)"
+    )
     assert pad.labels == ["0", "1", "2"] and pad.start == 0
     assert pad.get_state()["networks"][:2] == [f"IPY_MODEL_{network.model_id}"] * 2
     assert CorruptAndRepair(network, DIGITS[:3]).networks[0] is network

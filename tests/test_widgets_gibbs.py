@@ -36,10 +36,21 @@ def test_the_network_says_what_the_machine_says(centred):
 
 
 def test_the_page_gets_images_and_settings():
-    shown = Gibbs(a_machine(), DIGITS[:3].reshape(3, 1, 8, 8), [7, torch.tensor(8), "nine"], hold="left half", start=2, seed=5, speed=20)
+    shown = Gibbs(
+        a_machine(),
+        DIGITS[:3].reshape(3, 1, 8, 8),
+        [7, torch.tensor(8), "nine"],
+        hold="left half",
+        start=2,
+        seed=5,
+        speed=20,
+    )
     assert shown.images == (DIGITS[:3] * 255).round().byte().numpy().tobytes() and shown.labels == ["7", "8", "nine"]
     assert (shown.hold, shown.start, shown.seed, shown.speed, shown.shape) == ("left half", 2, 5, 20, [8, 8])
-    assert repr(shown) == "Gibbs('Gibbs in the page': 64 visible and 20 hidden units, 8 x 8 pixels, 3 images, 0.0 MB of weights)"
+    assert (
+        repr(shown)
+        == "Gibbs('Gibbs in the page': 64 visible and 20 hidden units, 8 x 8 pixels, 3 images, 0.0 MB of weights)"
+    )
 
 
 def test_noise_is_as_white_as_the_data_where_the_machine_knows_them():
@@ -71,8 +82,10 @@ def test_the_still_picture_is_the_same_in_every_run(hold):
 
 
 def test_the_still_picture_shows_the_chain():
-    pictures = [Gibbs(a_machine(), DIGITS[:2], **change)._repr_mimebundle_()[0]["image/png"]
-                for change in ({}, {"start": 1}, {"start": -1}, {"seed": 1}, {"hold": "upper half"})]  # fmt: skip
+    pictures = [
+        Gibbs(a_machine(), DIGITS[:2], **change)._repr_mimebundle_()[0]["image/png"]
+        for change in ({}, {"start": 1}, {"start": -1}, {"seed": 1}, {"hold": "upper half"})
+    ]
     assert len(set(pictures)) == 5
 
 

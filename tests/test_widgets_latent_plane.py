@@ -52,11 +52,23 @@ def decoded(places, corners=(0, 1, 2), shell=False):
 
 def test_the_page_gets_the_generator_and_the_samples():
     shown = a_plane(dtype="float32", title="Seven")
-    assert [layer["type"] for layer in shown.network.spec["layers"]] == ["linear", "relu", "conv_transposed", "relu", "conv_transposed", "sigmoid"]
+    assert [layer["type"] for layer in shown.network.spec["layers"]] == [
+        "linear",
+        "relu",
+        "conv_transposed",
+        "relu",
+        "conv_transposed",
+        "sigmoid",
+    ]
     assert np.array_equal(np.frombuffer(shown.latents, np.float32).reshape(7, 5), LATENTS.numpy())
     pictures = GENERATOR(LATENTS).flatten(1)
     assert pictures.std(0).mean() > 0.1 and (shown.network.decode(LATENTS) - pictures).abs().max() < 1e-5
-    assert shown.shape == [8, 8] and shown.corners == [0, 1, 2] and shown.point == pytest.approx([1 / 3, 1 / 3]) and not shown.shell
+    assert (
+        shown.shape == [8, 8]
+        and shown.corners == [0, 1, 2]
+        and shown.point == pytest.approx([1 / 3, 1 / 3])
+        and not shown.shell
+    )
     assert repr(shown) == "LatentPlane('Seven': plane of the samples 0, 1, 2 among 7, latents of 5, 8 x 8 pixels)"
     assert "shell of the samples 6, 0, 3" in repr(a_plane(shell=True, corners=(6, 0, 3)))
 
@@ -130,13 +142,16 @@ def test_corners_point_and_shell_can_be_set():
     assert np.allclose(shown.latent(), z_at(1.25, -0.25, (6, 5, 0), True), atol=1e-6)
 
 
-@pytest.mark.parametrize("name, value, message", [
-    ("corners", [0, 1, 1], "three different samples"),
-    ("corners", [0, 1, 7], r"of 0 to 6, found \[0, 1, 7\]"),
-    ("point", [2, 0], "x from -0.25 to 1.25"),
-    ("point", [0, float("nan")], "1 of 2 numbers are NaN"),
-    ("point", [0], "expected shape"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name, value, message",
+    [
+        ("corners", [0, 1, 1], "three different samples"),
+        ("corners", [0, 1, 7], r"of 0 to 6, found \[0, 1, 7\]"),
+        ("point", [2, 0], "x from -0.25 to 1.25"),
+        ("point", [0, float("nan")], "1 of 2 numbers are NaN"),
+        ("point", [0], "expected shape"),
+    ],
+)
 def test_a_trait_is_not_set_to_nonsense(name, value, message):
     shown = a_plane()
     with pytest.raises(traitlets.TraitError, match=message):
@@ -153,7 +168,10 @@ def test_the_still_picture_is_the_same_in_every_run(change):
 
 
 def test_the_still_picture_shows_the_view():
-    pictures = [a_plane(**change)._repr_mimebundle_()[0]["image/png"] for change in ({}, {"shell": True}, {"corners": (0, 2, 1)}, {"title": "T"})]
+    pictures = [
+        a_plane(**change)._repr_mimebundle_()[0]["image/png"]
+        for change in ({}, {"shell": True}, {"corners": (0, 2, 1)}, {"title": "T"})
+    ]
     assert len(set(pictures)) == 4
 
 

@@ -53,7 +53,10 @@ def test_the_still_picture_shows_the_draws():
         pictures.append(data["image/png"])
     assert pictures[0] == pictures[1] != pictures[2]
     assert Image.open(io.BytesIO(base64.b64decode(pictures[0]))).width == 770
-    assert repr(NoiseDial(a_vae(), DIGITS[:2])) == "NoiseDial('Noise dial': 2 images of 8 x 8 pixels, codes of 2, 16 draws)"
+    assert (
+        repr(NoiseDial(a_vae(), DIGITS[:2]))
+        == "NoiseDial('Noise dial': 2 images of 8 x 8 pixels, codes of 2, 16 draws)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from repgen.widgets import Network, RealOrFake
 
 
 def a_discriminator():
-    """A small one for 8 x 8 pixels, whose batch normalisation matters and that is of two minds about what it is shown."""
+    """A small one for 8 x 8 pixels, whose batch normalisation matters and that is of two minds about what it is
+    shown."""
     net = lively(dcgan.discriminator(8, (4, 6)), 4, 1.5)
     net[3].weight.data += 1
     for k in range(20):
@@ -25,14 +26,23 @@ def a_discriminator():
     return net
 
 
-DENSE = lively(nn.Sequential(nn.Linear(3, 16), nn.LeakyReLU(0.2), nn.Linear(16, 64), nn.Sigmoid()), 2, 2).requires_grad_(False)
+DENSE = lively(
+    nn.Sequential(nn.Linear(3, 16), nn.LeakyReLU(0.2), nn.Linear(16, 64), nn.Sigmoid()), 2, 2
+).requires_grad_(False)
 JUDGE = a_discriminator()
 FORGERS = {"dense": DENSE, "DCGAN": GENERATOR}  # 3 and 5 latents
 REAL = (torch.rand(30, 8, 8, generator=torch.Generator().manual_seed(5)) * 255).round() / 255
 
 
 def a_quiz(**change):
-    return RealOrFake(**{"forgers": {"dense": DENSE, "DCGAN": dcgan.fold_batch_norm(GENERATOR)}, "real": REAL, "discriminator": dcgan.fold_batch_norm(JUDGE)} | change)
+    return RealOrFake(
+        **{
+            "forgers": {"dense": DENSE, "DCGAN": dcgan.fold_batch_norm(GENERATOR)},
+            "real": REAL,
+            "discriminator": dcgan.fold_batch_norm(JUDGE),
+        }
+        | change
+    )
 
 
 # --- what the page gets
@@ -43,21 +53,37 @@ def test_the_page_gets_the_forgers_the_pictures_and_the_discriminator():
     assert quiz.names == ["dense", "DCGAN"] and quiz.shape == [8, 8] and quiz.rounds == 7
     assert quiz.forger is None and quiz.seed is None and quiz.answers == []
     assert [layer["type"] for layer in quiz.networks[0].spec["layers"]] == ["linear", "leaky_relu", "linear", "sigmoid"]
-    assert [layer["type"] for layer in quiz.discriminator.spec["layers"]] == ["conv", "leaky_relu", "conv", "leaky_relu", "linear"]
+    assert [layer["type"] for layer in quiz.discriminator.spec["layers"]] == [
+        "conv",
+        "leaky_relu",
+        "conv",
+        "leaky_relu",
+        "linear",
+    ]
     assert np.array_equal(np.frombuffer(quiz.real, np.uint8).reshape(30, 8, 8) / np.float32(255), REAL.numpy())
     z = torch.randn(50, 5, generator=torch.Generator().manual_seed(1))
     pictures, logits = GENERATOR(z), JUDGE(GENERATOR(z))
     assert pictures.flatten(1).std(0).mean() > 0.1 and logits.std() > 0.3 and 10 < (logits > 0).sum() < 40
     assert (quiz.networks[1].decode(z) - pictures.flatten(1)).abs().max() < 1e-5
     assert (quiz.discriminator.decode(pictures.flatten(1)) - logits).abs().max() < 1e-4
-    weights = sum(p.numel() for net in (DENSE, dcgan.fold_batch_norm(GENERATOR), dcgan.fold_batch_norm(JUDGE)) for p in net.parameters())
-    assert repr(quiz) == f"RealOrFake('Quiz': dense, DCGAN against 30 real pictures of 8 x 8 pixels; 7 rounds, with a discriminator, {4 * weights / 1e6:.2f} MB of weights)"
+    weights = sum(
+        p.numel()
+        for net in (DENSE, dcgan.fold_batch_norm(GENERATOR), dcgan.fold_batch_norm(JUDGE))
+        for p in net.parameters()
+    )
+    assert (
+        repr(quiz) == f"RealOrFake('Quiz': dense, DCGAN against 30 real pictures of 8 x 8 pixels; 7 rounds, with a "
+        f"discriminator, {4 * weights / 1e6:.2f} MB of weights)"
+    )
     assert "without a discriminator" in repr(a_quiz(discriminator=None))
 
 
 def test_weights_travel_in_two_bytes_each_and_networks_can_be_shared():
     half, full = a_quiz(), a_quiz(dtype="float32")
-    assert all(2 * len(a.weights) == len(b.weights) for a, b in zip((*half.networks, half.discriminator), (*full.networks, full.discriminator)))
+    assert all(
+        2 * len(a.weights) == len(b.weights)
+        for a, b in zip((*half.networks, half.discriminator), (*full.networks, full.discriminator))
+    )
     network, judge = Network.from_module(DENSE), Network.from_module(nn.Linear(64, 1))
     quiz = a_quiz(forgers={"a": network, "b": network}, discriminator=judge)
     assert quiz.networks[0] is quiz.networks[1] is network and quiz.discriminator is judge
@@ -71,7 +97,12 @@ def test_real_pictures_come_in_any_form(real):
 
 def test_other_generators_and_discriminators_will_do():
     vae = VAE.dense((64, 16, 2))
-    quiz = a_quiz(forgers={"VAE": vae}, discriminator=nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 1)), shape=(4, 16), real=REAL.reshape(30, 4, 16))
+    quiz = a_quiz(
+        forgers={"VAE": vae},
+        discriminator=nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 1)),
+        shape=(4, 16),
+        real=REAL.reshape(30, 4, 16),
+    )
     z = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
     assert quiz.shape == [4, 16] and torch.allclose(quiz.networks[0].decode(z), vae.decode(z).detach(), atol=1e-6)
 
@@ -100,11 +131,16 @@ def test_the_still_picture_is_the_same_in_every_run(change):
 def test_the_still_picture_is_a_puzzle_and_its_answers_are_true():
     figure = Figure(figsize=(7, 3))
     a_quiz(dtype="float32", seed=2).still(figure)
-    images = [torch.from_numpy(np.asarray(image.get_array())).float() for ax in figure.axes for image in ax.get_images()]
+    images = [
+        torch.from_numpy(np.asarray(image.get_array())).float() for ax in figure.axes for image in ax.get_images()
+    ]
     assert len(images) == 16 and [ax.get_title() for ax in figure.axes] == [str(k + 1) for k in range(16)]
     (answers,) = [text for text in figure.texts if text.get_text() == figure.get_supxlabel()]
     assert answers.get_rotation() == 180
-    said = {name: [int(k) - 1 for k in numbers.split(",")] for name, numbers in (part.split(": ") for part in answers.get_text().split("   "))}
+    said = {
+        name: [int(k) - 1 for k in numbers.split(",")]
+        for name, numbers in (part.split(": ") for part in answers.get_text().split("   "))
+    }
     assert set(said) == {"real", "dense", "DCGAN"} and sorted(k for at in said.values() for k in at) == list(range(16))
     for k, image in enumerate(images):
         assert (min((image - real).abs().max() for real in REAL) < 1e-6) == (k in said["real"])
@@ -140,7 +176,7 @@ def test_the_still_picture_is_a_puzzle_and_its_answers_are_true():
         ({"shape": (4, 15)}, "not an image of 4 x 15"),
         ({"dtype": "float64"}, "'float16' or 'float32'"),
     ],
-)  # fmt: skip
+)
 def test_it_says_what_is_wrong(change, message):
     with pytest.raises(ValueError, match=message):
         a_quiz(**change)

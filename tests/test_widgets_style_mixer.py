@@ -15,7 +15,8 @@ from repgen.widgets import StyleMixer
 
 
 def a_generator(size=8, channels=(6, 4)):
-    """A small generator in which all weights, the noise and the mean style matter: 5 numbers -> styles of 7 -> pictures."""
+    """A small generator in which all weights, the noise and the mean style matter: 5 numbers -> styles of 7 ->
+    pictures."""
     g = torch.Generator().manual_seed(4)
     net = StyleGenerator(size, channels, latent_dim=5, style_dim=7).eval().requires_grad_(False)
     for name, tensor in [*net.named_parameters(), *net.named_buffers()]:
@@ -57,22 +58,32 @@ def test_the_page_gets_the_generator_and_the_samples():
     assert [layer["type"] for layer in shown.mapping.spec["layers"]] == ["linear", "leaky_relu"] * 3
     assert np.array_equal(np.frombuffer(shown.latents, np.float32).reshape(6, 5), LATENTS.numpy())
     assert shown.spec["layers"] == [
-        {"n_in": 6, "n_out": 6, "side": 4, "double": False}, {"n_in": 6, "n_out": 6, "side": 4, "double": False},
-        {"n_in": 6, "n_out": 4, "side": 8, "double": True}, {"n_in": 4, "n_out": 4, "side": 8, "double": False},
-    ]  # fmt: skip
+        {"n_in": 6, "n_out": 6, "side": 4, "double": False},
+        {"n_in": 6, "n_out": 6, "side": 4, "double": False},
+        {"n_in": 6, "n_out": 4, "side": 8, "double": True},
+        {"n_in": 4, "n_out": 4, "side": 8, "double": False},
+    ]
     rest = torch.cat([v.flatten() for name, v in GENERATOR.state_dict().items() if not name.startswith("mapping")])
     assert np.array_equal(np.sort(np.frombuffer(shown.weights, np.float32)), rest.sort().values.numpy())
     assert shown.shape == [8, 8] and shown.chosen == [4, 2] and (shown.psi, shown.noise, shown.seed) == (0.7, 1.0, 0)
-    assert repr(shown) == "StyleMixer('Six': A is sample 4, B is sample 2 of 6, 4 layers from 4 x 4 to 8 x 8 pixels, psi 0.7, noise 1)"
+    assert (
+        repr(shown)
+        == "StyleMixer('Six': A is sample 4, B is sample 2 of 6, 4 layers from 4 x 4 to 8 x 8 pixels, psi 0.7, noise 1)"
+    )
 
 
 def test_weights_travel_in_two_bytes_each():
-    sent, full = np.frombuffer(a_mixer().weights, np.float16), np.frombuffer(a_mixer(dtype="float32").weights, np.float32)
+    sent, full = (
+        np.frombuffer(a_mixer().weights, np.float16),
+        np.frombuffer(a_mixer(dtype="float32").weights, np.float32),
+    )
     assert sent.size == full.size and 0 < np.abs(sent - full).max() < 1e-3 * np.abs(full).max()
     assert a_mixer().mapping.spec["dtype"] == a_mixer().spec["dtype"] == "float16"
 
 
-@pytest.mark.parametrize("channels, shares", [((6, 4), [0.0, 0, 1, 1]), ((3,), [0.0, 1]), ((4, 3, 2), [0.0, 0, 0, 1, 1, 1])])
+@pytest.mark.parametrize(
+    "channels, shares", [((6, 4), [0.0, 0, 1, 1]), ((3,), [0.0, 1]), ((4, 3, 2), [0.0, 0, 0, 1, 1, 1])]
+)
 def test_at_first_the_coarse_half_is_that_of_a(channels, shares):
     assert a_mixer(generator=a_generator(8, channels)).shares == shares
 
@@ -137,7 +148,16 @@ def test_the_still_picture_holds_a_the_mix_b_and_the_crossings(settings):
     want = made([crossing(4), SHARES, crossing(0), *(crossing(k) for k in (4, 3, 2, 1, 0))], **settings)
     assert np.allclose(images, want, atol=1e-5) and want.std(0).mean() > 0.03
     a, b = settings.get("chosen", (0, 1))
-    assert [ax.get_title() for ax in figure.axes] == [f"A: sample {a + 1}", "the mix", f"B: sample {b + 1}", "A", "3", "2", "1", "B"]
+    assert [ax.get_title() for ax in figure.axes] == [
+        f"A: sample {a + 1}",
+        "the mix",
+        f"B: sample {b + 1}",
+        "A",
+        "3",
+        "2",
+        "1",
+        "B",
+    ]
 
 
 # --- checks

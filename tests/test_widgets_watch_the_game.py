@@ -10,10 +10,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 from widget_checks import lively, same_in_every_run
 
 from repgen import fit
-from repgen.datasets import synthetic
-from repgen.datasets import Data
-from repgen.gan import GAN
+from repgen.datasets import Data, synthetic
 from repgen.evaluation.metrics import modes
+from repgen.gan import GAN
 from repgen.widgets import WatchTheGame, record
 
 CENTRES = synthetic.ring_centres()
@@ -24,7 +23,9 @@ STEPS = [0, 10, 40]
 def a_gan(seed=0, *, latent_dim=2, width=6, activation=nn.Tanh, n=2, **options):
     """A game of nets whose weights all matter; its generator is spread over the ring."""
     generator = nn.Sequential(nn.Linear(latent_dim, width), activation(), nn.Linear(width, n))
-    discriminator = nn.Sequential(nn.Linear(n, width), activation(), nn.Linear(width, width), activation(), nn.Linear(width, 1))
+    discriminator = nn.Sequential(
+        nn.Linear(n, width), activation(), nn.Linear(width, width), activation(), nn.Linear(width, 1)
+    )
     return GAN(lively(generator, seed, 1.5), lively(discriminator, seed + 100, 2), latent_dim, **options)
 
 
@@ -32,11 +33,16 @@ def a_history(seed=0, steps=STEPS, **options):
     return [(step, a_gan(seed + k, **options)) for k, step in enumerate(steps)]
 
 
-HISTORIES = {"naive": a_history(objective="minimax"), "with a cure": a_history(10, latent_dim=3, width=5, activation=nn.ReLU)}
+HISTORIES = {
+    "naive": a_history(objective="minimax"),
+    "with a cure": a_history(10, latent_dim=3, width=5, activation=nn.ReLU),
+}
 
 
 def a_game(**change):
-    return WatchTheGame(**{"data": POINTS, "histories": HISTORIES, "modes": CENTRES, "sd": 0.1, "samples": 50, "arrows": 8} | change)
+    return WatchTheGame(
+        **{"data": POINTS, "histories": HISTORIES, "modes": CENTRES, "sd": 0.1, "samples": 50, "arrows": 8} | change
+    )
 
 
 def game_as_sent(shown, r, t):
@@ -66,14 +72,18 @@ def game_as_sent(shown, r, t):
 
 @pytest.mark.parametrize("steps", [1, 3])
 def test_a_recorded_training_is_the_training_and_its_copies_are_its_moments(steps):
-    """With 200 points in batches of 50: 4 batches an epoch. Shorter trainings, each from the start, end where the copies are."""
+    """With 200 points in batches of 50: 4 batches an epoch. Shorter trainings, each from the start, end where the
+    copies are."""
+
     def trained(epochs):
         gan = a_gan(n_critic=steps)
         fit(gan, POINTS, epochs=epochs, batch_size=50, lr=0.01, seed=3, progress=False)
         return gan
 
     gan = a_gan(n_critic=steps)
-    history = record(gan, POINTS, [0, 4, 8] if steps == 1 else [0, 4], epochs=3, batch_size=50, lr=0.01, seed=3, progress=False)
+    history = record(
+        gan, POINTS, [0, 4, 8] if steps == 1 else [0, 4], epochs=3, batch_size=50, lr=0.01, seed=3, progress=False
+    )
     assert [step for step, _ in history] == ([0, 4, 8] if steps == 1 else [0, 4])
     for p, q in zip(trained(3).parameters(), gan.parameters()):
         assert torch.equal(p, q)  # to record changes nothing
@@ -87,7 +97,8 @@ def test_a_recorded_training_is_the_training_and_its_copies_are_its_moments(step
 def test_moments_are_even_and_end_with_the_training():
     history = record(a_gan(), Data(POINTS, None, "ring", "generated"), 5, epochs=2, batch_size=50, progress=False)
     assert [step for step, _ in history] == [0, 2, 4, 6, 8]
-    history = record(a_gan(n_critic=3), POINTS, 2, epochs=2, batch_size=50, progress=False)  # 8 batches: 2 rounds and 2 steps of a third
+    # 8 batches: 2 rounds and 2 steps of a third
+    history = record(a_gan(n_critic=3), POINTS, 2, epochs=2, batch_size=50, progress=False)
     assert [step for step, _ in history] == [0, 2]
     weights = [gan.generator[0].weight for _, gan in history]
     assert not torch.equal(*weights)
@@ -116,7 +127,10 @@ def test_record_says_what_is_wrong(change, message):
 
 def test_the_page_gets_the_nets_of_all_moments():
     shown = a_game(dtype="float32")
-    assert shown.steps == STEPS and [(g["name"], g["objective"]) for g in shown.games] == [("naive", "minimax"), ("with a cure", "non-saturating")]
+    assert shown.steps == STEPS and [(g["name"], g["objective"]) for g in shown.games] == [
+        ("naive", "minimax"),
+        ("with a cure", "non-saturating"),
+    ]
     x = torch.randn(7, 2, generator=torch.Generator().manual_seed(4))
     for r, history in enumerate(HISTORIES.values()):
         for k, (_, gan) in enumerate(history):
@@ -124,7 +138,10 @@ def test_the_page_gets_the_nets_of_all_moments():
             z = torch.randn(7, gan.latent_dim)
             assert torch.allclose(generator(z), gan.decode(z), atol=1e-6)
             assert torch.allclose(discriminator(x)[:, 0], gan.logits(x), atol=1e-6)
-    assert repr(shown) == f"WatchTheGame('Watch the game': naive, with a cure; 3 moments to step 40, 50 samples, {len(shown.weights) / 1e3:.0f} kB of weights)"
+    assert (
+        repr(shown) == f"WatchTheGame('Watch the game': naive, with a cure; 3 moments to step 40, 50 samples, "
+        f"{len(shown.weights) / 1e3:.0f} kB of weights)"
+    )
 
 
 def test_weights_travel_in_two_bytes_each():
@@ -147,9 +164,14 @@ def test_samples_are_of_the_same_latents_at_all_moments():
             assert np.abs(shown._samples(name, k) - want).max() < 1e-6
 
 
-@pytest.mark.parametrize("objective, factor", [
-    ("minimax", lambda d: d), ("non-saturating", lambda d: 1 - d), ("hinge", lambda d: 1.0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "objective, factor",
+    [
+        ("minimax", lambda d: d),
+        ("non-saturating", lambda d: 1 - d),
+        ("hinge", lambda d: 1.0),
+    ],
+)
 def test_the_pull_is_the_slope_of_the_logit_times_what_the_objective_says(objective, factor):
     """By finite differences, in double precision."""
     shown = a_game(histories={"one": a_history(objective=objective)}, dtype="float32")
@@ -158,7 +180,13 @@ def test_the_pull_is_the_slope_of_the_logit_times_what_the_objective_says(object
     d, pull = shown._pull("one", 1, x.numpy())
     with torch.no_grad():
         want = discriminator(x.double())[:, 0].sigmoid().numpy()
-        slope = np.stack([((discriminator(x + e) - discriminator(x - e)) / 2e-5)[:, 0].numpy() for e in 1e-5 * torch.eye(2, dtype=torch.float64)], 1)
+        slope = np.stack(
+            [
+                ((discriminator(x + e) - discriminator(x - e)) / 2e-5)[:, 0].numpy()
+                for e in 1e-5 * torch.eye(2, dtype=torch.float64)
+            ],
+            1,
+        )
     assert np.abs(d - want).max() < 1e-5 and np.abs(slope).max() > 0.5
     assert np.abs(pull - factor(want)[..., None] * slope if objective != "hinge" else pull - slope).max() < 1e-5
 
@@ -175,7 +203,9 @@ def test_modes_and_quality_are_those_of_the_metric():
     for r, name in enumerate(HISTORIES):
         for k in range(3):
             generator, _ = game_as_sent(shown, r, k)
-            latents = torch.from_numpy(np.frombuffer(shown.latents, np.float32).reshape(300, -1).copy())[:, : shown.games[r]["generator"]["n_in"]]
+            latents = torch.from_numpy(np.frombuffer(shown.latents, np.float32).reshape(300, -1).copy())[
+                :, : shown.games[r]["generator"]["n_in"]
+            ]
             want = modes(generator(latents).detach(), CENTRES, 0.2)
             found, share = shown.tally(name, k)
             assert found.tolist() == (want.counts > 0).tolist() and share == pytest.approx(want.quality)
@@ -192,7 +222,10 @@ def test_modes_need_not_be_known():
 
 def test_the_picture_is_a_square_around_the_data_and_the_probe_is_in_its_middle():
     shown = a_game(data=torch.tensor([[0.0, 0.0], [4.0, 1.0]]), modes=None, sd=None)
-    assert shown.extent == [pytest.approx([2 - 3.2, 2 + 3.2]), pytest.approx([0.5 - 3.2, 0.5 + 3.2])] and shown.probe == pytest.approx([2, 0.5])
+    assert shown.extent == [
+        pytest.approx([2 - 3.2, 2 + 3.2]),
+        pytest.approx([0.5 - 3.2, 0.5 + 3.2]),
+    ] and shown.probe == pytest.approx([2, 0.5])
     shown = a_game(extent=((-1, 2), (0, 3)), probe=(1, 0.5), moment=-2)
     assert shown.extent == [[-1, 2], [0, 3]] and shown.probe == [1, 0.5] and shown.moment == 1
 
@@ -214,14 +247,25 @@ def test_spectral_normalisation_is_a_weight_like_any_other():
 # --- the still picture
 
 
-@pytest.mark.parametrize("change", [{}, {"modes": None, "sd": None}, {"arrows": 0}, {"histories": {"one": HISTORIES["naive"]}}])
+@pytest.mark.parametrize(
+    "change", [{}, {"modes": None, "sd": None}, {"arrows": 0}, {"histories": {"one": HISTORIES["naive"]}}]
+)
 def test_the_still_picture_is_the_same_in_every_run(change):
     same_in_every_run(lambda: a_game(**change))
 
 
 def test_the_still_picture_shows_the_moment_and_the_games():
-    pictures = [a_game(**change)._repr_mimebundle_()[0]["image/png"]
-                for change in ({}, {"moment": 0}, {"arrows": 0}, {"modes": None, "sd": None}, {"histories": {"one": HISTORIES["naive"]}}, {"seed": 1})]  # fmt: skip
+    pictures = [
+        a_game(**change)._repr_mimebundle_()[0]["image/png"]
+        for change in (
+            {},
+            {"moment": 0},
+            {"arrows": 0},
+            {"modes": None, "sd": None},
+            {"histories": {"one": HISTORIES["naive"]}},
+            {"seed": 1},
+        )
+    ]
     assert len(set(pictures)) == 6
 
 
@@ -238,6 +282,7 @@ def broken(change, at=1):
 def set_weight(value):
     def change(gan):
         gan.discriminator[2].weight.data[0, 0] = value
+
     return change
 
 
@@ -264,15 +309,30 @@ ONE = a_gan()
         ({"histories": HISTORIES["naive"]}, "expected a dict"),
         ({"histories": {"naive": [1, 2]}}, r"naive: expected a list of \(step, GAN\)"),
         ({"histories": {"naive": HISTORIES["naive"][:1]}}, "naive: expected at least 2 moments, found 1"),
-        ({"histories": {"naive": [(0, ONE), (1, ONE.generator)]}}, "naive at step 1: expected a GAN, found a Sequential"),
+        (
+            {"histories": {"naive": [(0, ONE), (1, ONE.generator)]}},
+            "naive at step 1: expected a GAN, found a Sequential",
+        ),
         ({"histories": {"naive": [(0, ONE), (1, ONE)]}}, "the same GAN stands for several moments.*deepcopy"),
         ({"histories": {"naive": a_history(steps=[0, 5, 5])}}, r"naive: expected steps that increase, got \[0, 5, 5\]"),
         ({"histories": HISTORIES | {"short": a_history(steps=[0, 10])}}, "short: 2 moments, but naive has 3"),
-        ({"histories": HISTORIES | {"late": a_history(steps=[0, 10, 50])}}, r"late: recorded at the steps \[0, 10, 50\], but naive at \[0, 10, 40\]"),
-        ({"histories": {"critic": a_history(objective="wasserstein")}}, "critic: the page draws D = sigma.*this has wasserstein"),
+        (
+            {"histories": HISTORIES | {"late": a_history(steps=[0, 10, 50])}},
+            r"late: recorded at the steps \[0, 10, 50\], but naive at \[0, 10, 40\]",
+        ),
+        (
+            {"histories": {"critic": a_history(objective="wasserstein")}},
+            "critic: the page draws D = sigma.*this has wasserstein",
+        ),
         ({"histories": {"both": [(0, a_gan()), (1, a_gan(objective="minimax"))]}}, "this has minimax, non-saturating"),
-        ({"histories": {"solid": a_history(n=3)}}, "solid at step 0: the generator takes 2 numbers and gives 3; expected 2 and 2"),
-        (broken(set_weight(float("nan"))), "naive at step 10: the discriminator: 1 weights are NaN or too large for float16"),
+        (
+            {"histories": {"solid": a_history(n=3)}},
+            "solid at step 0: the generator takes 2 numbers and gives 3; expected 2 and 2",
+        ),
+        (
+            broken(set_weight(float("nan"))),
+            "naive at step 10: the discriminator: 1 weights are NaN or too large for float16",
+        ),
         (broken(set_weight(1e6), 2), "naive at step 40: the discriminator: 1 weights"),
         (broken(wider), "naive: the nets of all moments have one shape"),
         ({"moment": 3}, "moment: expected the number of a moment, 0 to 2, got 3"),
@@ -288,7 +348,9 @@ def test_it_says_what_is_wrong(change, message):
         a_game(**change)
 
 
-@pytest.mark.parametrize("layer, message", [(nn.LayerNorm(6), "the generator: .*LayerNorm"), (nn.Conv1d(6, 6, 1), "Conv1d")])
+@pytest.mark.parametrize(
+    "layer, message", [(nn.LayerNorm(6), "the generator: .*LayerNorm"), (nn.Conv1d(6, 6, 1), "Conv1d")]
+)
 def test_nets_that_the_page_cannot_compute_are_refused(layer, message):
     gans = [a_gan(), a_gan()]
     gans[0].generator.insert(1, layer)

@@ -58,7 +58,10 @@ def problems(root=ROOT):
         if url not in (root / name).read_text(encoding="utf-8"):
             found.append(f"{name}: does not name {url}")
     for path in files(root):
-        for other in set(re.findall(r"git\+(https://[^\s\"'\\)@]+)", path.read_text(encoding="utf-8"))) - {url, "{url}"}:
+        for other in set(re.findall(r"git\+(https://[^\s\"'\\)@]+)", path.read_text(encoding="utf-8"))) - {
+            url,
+            "{url}",
+        }:
             found.append(f"{path.relative_to(root)}: installs from {other}")
     return found
 
@@ -79,7 +82,9 @@ def rewrite(path, old, new):
     before = [cell.source for cell in notebook.cells]
     record = notebook.metadata.get("repgen")
     if record and record["seal"] != seal(notebook):
-        sys.exit(f"{path}: its outputs were changed by hand (the seal is broken); run `make notebooks ONLY={path}` first")
+        sys.exit(
+            f"{path}: its outputs were changed by hand (the seal is broken); run `make notebooks ONLY={path}` first"
+        )
     for cell in notebook.cells:
         cell.source = replaced(cell.source, old, new)
     if before == [cell.source for cell in notebook.cells]:

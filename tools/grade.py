@@ -1,9 +1,9 @@
 """The steps of grading that nbgrader leaves to the instructor. The Makefile's targets call it: see pages/teaching.md.
 
-    python tools/grade.py students             writes assignments/*.ipynb, the exercises as students get them
-    python tools/grade.py collect NAME FROM    files from a folder, zip or tar of submissions, by student
-    python tools/grade.py check FILE           runs the visible tests of a student's notebook
-    python tools/grade.py grades NAME          writes the marks as CSV, and says who waits for a hand grade
+python tools/grade.py students             writes assignments/*.ipynb, the exercises as students get them
+python tools/grade.py collect NAME FROM    files from a folder, zip or tar of submissions, by student
+python tools/grade.py check FILE           runs the visible tests of a student's notebook
+python tools/grade.py grades NAME          writes the marks as CSV, and says who waits for a hand grade
 """
 
 import argparse
@@ -11,8 +11,8 @@ import csv
 import io
 import os
 import shutil
-import subprocess
 import stat
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -44,7 +44,14 @@ def students(folder=STUDENTS):
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as course:
         for source in sorted(EXERCISES.glob("*/*.ipynb")):
-            nbgrader("generate_assignment", source.stem, "--create", "--log-level=WARN", REPGEN_COURSE=course, REPGEN_EXERCISES=EXERCISES)
+            nbgrader(
+                "generate_assignment",
+                source.stem,
+                "--create",
+                "--log-level=WARN",
+                REPGEN_COURSE=course,
+                REPGEN_EXERCISES=EXERCISES,
+            )
             shutil.copyfile(Path(course) / "release" / source.stem / source.name, folder / source.name)
             print(f"{folder.name}/{source.name}")
 
@@ -87,8 +94,14 @@ def gather(source, folder):
     if source.is_dir():
 
         def skip(place, names):  # a link would be followed, and a pipe waited for
-            odd = [name for name in names if stat.S_IFMT(os.lstat(Path(place, name)).st_mode) not in (stat.S_IFREG, stat.S_IFDIR)]
-            left_out.update({str(Path(place, name).relative_to(source)): "it is neither a file nor a folder" for name in odd})
+            odd = [
+                name
+                for name in names
+                if stat.S_IFMT(os.lstat(Path(place, name)).st_mode) not in (stat.S_IFREG, stat.S_IFDIR)
+            ]
+            left_out.update(
+                {str(Path(place, name).relative_to(source)): "it is neither a file nor a folder" for name in odd}
+            )
             return odd
 
         shutil.copytree(source, folder, ignore=skip)
@@ -111,7 +124,8 @@ def gather(source, folder):
 
 
 def unpack(path, folder, largest):
-    """Unpacks a zip or tar into `folder`, which it makes. ValueError, and no folder, where that cannot be done safely."""
+    """Unpacks a zip or tar into `folder`, which it makes. ValueError, and no folder, where that cannot be done
+    safely."""
     if folder.exists():
         raise ValueError(f"there is a {folder.name} beside it")
     try:
@@ -161,7 +175,10 @@ def check(file):
             break
         except (RuntimeError, TimeoutError) as error:
             if not again:
-                sys.exit(f"{file} did not run to its end: {error or type(error).__name__}. Does a cell end Python, or need too much memory?")
+                sys.exit(
+                    f"{file} did not run to its end: {error or type(error).__name__}. Does a cell end Python, or need "
+                    f"too much memory?"
+                )
     print(said.getvalue())
     sys.exit(not said.getvalue().startswith("Success"))
 
@@ -175,8 +192,12 @@ def grades(assignment):
     if not (course / "autograded").is_dir():
         sys.exit(f"nothing has been graded in {course}: make autograde ASSIGNMENT={assignment}")
     waiting = defaultdict(list)
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book, open(course / "questions.csv", "w", newline="") as file:
-        CsvExportPlugin(to=str(course / "grades.csv"), assignment=[assignment]).export(book)  # what `nbgrader export` does
+    with (
+        Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book,
+        open(course / "questions.csv", "w", newline="") as file,
+    ):
+        # what `nbgrader export` does
+        CsvExportPlugin(to=str(course / "grades.csv"), assignment=[assignment]).export(book)
         rows = csv.writer(file)
         rows.writerow(["assignment", "student_id", "question", "score", "max_score", "final"])
         for submission in sorted(book.assignment_submissions(assignment), key=lambda s: s.student_id):
@@ -184,8 +205,13 @@ def grades(assignment):
             print(f"{student}: {submission.score:g} of {submission.max_score:g}")
             ran = (course / "autograded" / student / assignment).exists()
             if not ran:
-                print(f"  nothing of it could be graded: run `make autograde` again and see why {student}'s notebook failed")
-            for grade in sorted((g for notebook in submission.notebooks for g in notebook.grades), key=lambda g: g.name):
+                print(
+                    f"  nothing of it could be graded: run `make autograde` again and see why {student}'s notebook "
+                    f"failed"
+                )
+            for grade in sorted(
+                (g for notebook in submission.notebooks for g in notebook.grades), key=lambda g: g.name
+            ):
                 final = ran and not grade.needs_manual_grade
                 rows.writerow([assignment, student, grade.name, grade.score, grade.max_score, final])
                 if ran and not final:

@@ -22,7 +22,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "_ext"))
-import stored  # noqa: E402
+import stored
 
 THREADS = 2  # what "on two CPU cores" in the notebooks means
 RUN_LINE = re.compile(r"Runs in \*\*\d+ seconds?\*\*")
@@ -51,12 +51,18 @@ def execute(notebook, folder):
             cell.outputs, cell.execution_count = [], None
     notebook.metadata.pop("widgets", None)
     client = nbclient.NotebookClient(
-        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}},
-        store_widget_state=True, record_timing=False, coalesce_streams=True,
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        store_widget_state=True,
+        record_timing=False,
+        coalesce_streams=True,
         extra_arguments=["--log-level=ERROR"],  # no word about the kernel's own transport
-    )  # fmt: skip
+    )
     threads = {name: str(THREADS) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    # A thread that waits must not hold a core: beside other work, small tensor operations then take a hundred times as long.
+    # A thread that waits must not hold a core: beside other work, small tensor operations then take a hundred times as
+    # long.
     env = os.environ | threads | {"TQDM_DISABLE": "1", "OMP_WAIT_POLICY": "passive"}
     env.pop("REPGEN_CLAIMS_LOG", None)
     start = time.perf_counter()
@@ -93,7 +99,9 @@ def check(notebook, allow_stand_in):
         for output in cell.get("outputs", []):
             claim = output.get("data", {}).get(stored.CLAIM)
             if claim and claim["status"] != "holds" and not allow_stand_in:
-                raise Refused(f"a claim is {claim['status']}: it ran on stand-in data. Set REPGEN_DATA to the real data.")
+                raise Refused(
+                    f"a claim is {claim['status']}: it ran on stand-in data. Set REPGEN_DATA to the real data."
+                )
             if output.get("name") == "stderr":
                 raise Refused(f"a cell wrote to stderr, which readers would see:\n{output.text}")
             text = json.dumps(output)
@@ -116,7 +124,9 @@ def publish(path, allow_stand_in=False):
     notebook = nbformat.reads(before.decode(), as_version=4)
     first = notebook.cells[0]
     if not RUN_LINE.search(first.source):
-        raise Refused("its first cell lacks the line 'Runs in **0 seconds** on two CPU cores', which is filled in here.")
+        raise Refused(
+            "its first cell lacks the line 'Runs in **0 seconds** on two CPU cores', which is filled in here."
+        )
     seconds = round(execute(notebook, path.parent), 1)
     strip(notebook)
     notebook = model_ids(notebook, path.stem)
@@ -127,9 +137,12 @@ def publish(path, allow_stand_in=False):
     first.source = RUN_LINE.sub(f"Runs in **{whole} {unit}**", first.source)
     first.source = READ_LINE.sub(f"takes about **{stored.minutes(notebook)} minutes**", first.source)
     notebook.metadata["repgen"] = {
-        "seconds": seconds, "cores": THREADS, "date": datetime.date.today().isoformat(),
-        "versions": versions(), "seal": seal(notebook),
-    }  # fmt: skip
+        "seconds": seconds,
+        "cores": THREADS,
+        "date": datetime.date.today().isoformat(),
+        "versions": versions(),
+        "seal": seal(notebook),
+    }
     if path.read_bytes() != before:
         raise Refused("it was edited while it ran; the file was left as it is. Publish it again.")
     write(notebook, path)
@@ -146,8 +159,12 @@ def write(notebook, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("notebooks", nargs="*", type=Path, help="those of the chapters and the exercises, if none is named")
-    parser.add_argument("--allow-stand-in", action="store_true", help="store outputs of stand-in data too (not for the book)")
+    parser.add_argument(
+        "notebooks", nargs="*", type=Path, help="those of the chapters and the exercises, if none is named"
+    )
+    parser.add_argument(
+        "--allow-stand-in", action="store_true", help="store outputs of stand-in data too (not for the book)"
+    )
     args = parser.parse_args()
     failed = 0
     everything = [*ROOT.glob("chapters/[0-9]*/[0-9]*.ipynb"), *ROOT.glob("chapters/exercises/*/*.ipynb")]

@@ -24,9 +24,16 @@ import tempfile
 
 # Without ipywidgets and tqdm.auto, which ask on import whether they are in a kernel.
 LIBRARIES = (
-    "matplotlib.pyplot", "scipy.stats", "sklearn.datasets", "sklearn.linear_model", "sklearn.manifold",
-    "sklearn.metrics", "torch", "torch._dynamo", "torchvision",
-)  # fmt: skip
+    "matplotlib.pyplot",
+    "scipy.stats",
+    "sklearn.datasets",
+    "sklearn.linear_model",
+    "sklearn.manifold",
+    "sklearn.metrics",
+    "torch",
+    "torch._dynamo",
+    "torchvision",
+)
 INLINE = "module://matplotlib_inline.backend_inline"
 OWN = re.compile(r"(REPGEN|JPY|PYTEST|NBGRADER)_\w+|PATH|(OLD)?PWD|_")  # variables that no import reads
 FORKS = sys.platform == "linux" and not os.path.exists("/dev/nvidiactl") and not os.path.exists("/dev/kfd")

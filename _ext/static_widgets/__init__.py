@@ -63,9 +63,7 @@ def prepare_views(app, doctree):
         model_id = json.loads(script.partition(">")[2].rpartition("<")[0])["model_id"]
         if found := problem(model_id, state):
             app.env.metadata[docname]["widget_problem"] = True
-            LOGGER.warning(
-                f"{app.env.doc2path(docname, base=False)} {found}", location=docname, type="static_widgets"
-            )
+            LOGGER.warning(f"{app.env.doc2path(docname, base=False)} {found}", location=docname, type="static_widgets")
         beside = {_mime(node): node for node in view.parent.children}
         view.insert(0, nodes.raw("", '<div class="widget-output">', format="html"))
         if "image/png" in beside:

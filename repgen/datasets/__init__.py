@@ -28,11 +28,12 @@ class Data:
     """What `load_data` returns.
 
     `x`: images (N, C, H, W) or documents (N, words) in [0, 1], or points (N, d); float32, contiguous. `labels`: (N,)
-    int64, or None. `name` and `origin` say what it is and where it came from; `stand_in` is True where other data had to
-    take the place of `name`. `classes` are the names of the labels and, of documents, `words` those of the columns of x.
+    int64, or None. `name` and `origin` say what it is and where it came from; `stand_in` is True where other data had
+    to take the place of `name`. `classes` are the names of the labels and, of documents, `words` those of the columns
+    of x.
 
-    `len(data)` is N, and `data[rows]` the Data of these rows: a slice, a list of numbers, or a tensor of numbers or of N
-    truth values. It is not a tuple: iterate over `data.x`, or `zip(data.x, data.labels)`. Cannot be changed;
+    `len(data)` is N, and `data[rows]` the Data of these rows: a slice, a list of numbers, or a tensor of numbers or of
+    N truth values. It is not a tuple: iterate over `data.x`, or `zip(data.x, data.labels)`. Cannot be changed;
     `dataclasses.replace(data, x=...)` makes another.
     """
 
@@ -80,7 +81,9 @@ class Data:
         return f"{self.name}: {shape} on {self.x.device}; {self.origin}{' (a stand-in)' * self.stand_in}"
 
 
-def check(x: Tensor, what: str = "x", *, ndim: int | None = None, features: int | None = None, unit: bool = False) -> Tensor:
+def check(
+    x: Tensor, what: str = "x", *, ndim: int | None = None, features: int | None = None, unit: bool = False
+) -> Tensor:
     """Return `x` if it can be learned from, else raise DataError (a ValueError) that begins with `what`.
 
     `x` must be a floating-point tensor with at least one row and no NaN or infinity; with `ndim` dimensions, with
@@ -91,9 +94,13 @@ def check(x: Tensor, what: str = "x", *, ndim: int | None = None, features: int 
         raise DataError(f"{what} is a {type(x).__name__}, not a tensor; pass torch.as_tensor(...)")
     shape = tuple(x.shape)
     if not x.is_floating_point():
-        raise DataError(f"{what} holds {str(x.dtype).removeprefix('torch.')}, not floats; use .float() (and / 255 for bytes)")
+        raise DataError(
+            f"{what} holds {str(x.dtype).removeprefix('torch.')}, not floats; use .float() (and / 255 for bytes)"
+        )
     if x.ndim == 0 or (ndim is not None and x.ndim != ndim):
-        raise DataError(f"{what} has shape {shape}, but {'rows' if ndim is None else f'{ndim} dimensions'} were expected")
+        raise DataError(
+            f"{what} has shape {shape}, but {'rows' if ndim is None else f'{ndim} dimensions'} were expected"
+        )
     if x.numel() == 0:
         raise DataError(f"{what} has shape {shape}: there is nothing in it")
     if features is not None and x[0].numel() != features:
@@ -132,9 +139,9 @@ def load_data(name: str, split: str = "train", device: torch.device | str = "cpu
     pictures        (2, 3, 427, 640)                               train
     curves          (n, 1, 28, 28)                                 train, test              n=20000 | 10000, seed=0
     natural_patches (n, 1, size, size)                             train, test              n=10000, size=12, seed=0
-    face_patches    (n, 1, 25, 25)                                 train, validation, test  n=103500 | 20700 | 41400, seed=0
+    face_patches    (n, 1, 25, 25)                                 train, validation, test  n=103500|20700|41400, seed=0
     rotating_digit  (n, 1, 28, 28), k of the angle 360 k / n       train                    n=180, digit=3
-    ring, grid      (n, 2), which Gaussian                         train, test              n=10000, seed=0, noise=.01 | .05
+    ring, grid      (n, 2), which Gaussian                         train, test              n=10000, noise=.01|.05
     spiral          (n, 2), rank along the arm                     train, test              n=1000, seed=0, noise=.01
     swiss_roll      (n, 3), rank along the roll                    train, test              n=1000, seed=0, noise=0
     moons           (n, 2), which half circle                      train, test              n=1000, seed=0, noise=.05
@@ -145,12 +152,13 @@ def load_data(name: str, split: str = "train", device: torch.device | str = "cpu
     and split alone. Images are in [0, 1]. How each is made: `repgen.datasets.synthetic`. Standardised face patches:
     `synthetic.standardize`.
 
-    The newsgroups are 20 groups' posts split by date, without headers, footers and quotations; `words` are those in most
-    training posts, stop words apart (`repgen.datasets.newsgroups`). x is log2(1 + count) / 4, from 15 on 1: `newsgroups.unscale` gives
-    the counts. Posts that hold none of the words are left out: of 11,314 and 7,532 with 2,000 words about one in 30.
+    The newsgroups are 20 groups' posts split by date, without headers, footers and quotations; `words` are those in
+    most training posts, stop words apart (`repgen.datasets.newsgroups`). x is log2(1 + count) / 4, from 15 on 1:
+    `newsgroups.unscale` gives the counts. Posts that hold none of the words are left out: of 11,314 and 7,532 with
+    2,000 words about one in 30.
 
-    MNIST, the faces and the newsgroups are files under `root()`, in the layouts of torchvision and scikit-learn. What is
-    there is verified by its checksum; what is missing is downloaded; where that fails, the digits bundled with
+    MNIST, the faces and the newsgroups are files under `root()`, in the layouts of torchvision and scikit-learn. What
+    is there is verified by its checksum; what is missing is downloaded; where that fails, the digits bundled with
     scikit-learn stand in, for the newsgroups posts drawn from a topic model, and one printed line says so.
 
     Parameters
@@ -200,8 +208,8 @@ def load_images(folder: str | Path, size: int = 64, channels: int = 3, device: t
     Where the pictures lie in folders in it, these are the classes: `classes` their names, `labels` (N,) which.
     All are held in memory, 4 bytes a number: 10,000 in colour at 64 x 64 take half a gigabyte.
 
-    Raises DataError for a folder that is missing or without pictures, for a file that cannot be read (and names it), for
-    a size or number of channels that makes no sense, and where only some pictures lie in folders.
+    Raises DataError for a folder that is missing or without pictures, for a file that cannot be read (and names it),
+    for a size or number of channels that makes no sense, and where only some pictures lie in folders.
     """
     from repgen.datasets.folder import list_pictures, read_picture
 
@@ -212,8 +220,8 @@ def load_images(folder: str | Path, size: int = 64, channels: int = 3, device: t
     x = torch.empty(len(files), channels, size, size)
     for row, file in zip(x, files):
         row.copy_(read_picture(file, size, channels))
-    labels = None if labels is None else torch.tensor(labels)
-    return Data(x, labels, folder.resolve().name, "pictures from a folder", classes=classes).to(device)
+    of_each = None if labels is None else torch.tensor(labels)
+    return Data(x, of_each, folder.resolve().name, "pictures from a folder", classes=classes).to(device)
 
 
 def check_choice(what: str, word: str, known: Iterable[str]) -> str:
@@ -259,7 +267,8 @@ def fetch(name: str) -> list[Path]:
 
 
 class Status(NamedTuple):
-    """One row of `status`. `state`: verified, missing or damaged for files; bundled or generated for what needs none."""
+    """One row of `status`. `state`: verified, missing or damaged for files; bundled or generated for what needs
+    none."""
 
     name: str
     state: str
@@ -269,7 +278,8 @@ class Status(NamedTuple):
 
 
 def status() -> list[Status]:
-    """What is here: one row for every name that `load_data` knows. Downloads nothing, and raises nothing about the files."""
+    """What is here: one row for every name that `load_data` knows. Downloads nothing, and raises nothing about the
+    files."""
     rows = []
     for name, (_, _, source) in _SETS.items():
         if source not in download.SOURCES:
@@ -367,8 +377,8 @@ def _newsgroups(split: str, *, words: int = 2000) -> tuple:
     if download.available("newsgroups", "newsgroups", "posts drawn from a topic model"):
         (path,) = download.paths("newsgroups")
         vocabulary = _read_vocabulary(path, words)
-        texts, labels = _read_posts(path, split)
-        counts, labels = newsgroups.count_words(texts, vocabulary), torch.tensor(labels)
+        texts, groups = _read_posts(path, split)
+        counts, labels = newsgroups.count_words(texts, vocabulary), torch.tensor(groups)
         origin, stand_in = "K. Lang, 20 newsgroups, split by date (J. Rennie), as scikit-learn keeps them", False
     else:
         n = {"train": 3000, "test": 2500}[split]
@@ -397,7 +407,8 @@ def _read_vocabulary(path: Path, words: int) -> tuple[str, ...]:
 
 def _rotating_digit(split: str, *, n: int = 180, digit: int = 3) -> tuple:
     x, labels, origin = _digits("all", size=20)
-    image = F.pad(x[labels == check_whole("digit", digit, 0, 9)][0], (4, 4, 4, 4))  # its corners stay inside when it turns
+    # its corners stay inside when it turns
+    image = F.pad(x[labels == check_whole("digit", digit, 0, 9)][0], (4, 4, 4, 4))
     return *synthetic.rotations(image, check_whole("n", n, 1)), f"generated from {origin}"
 
 
@@ -410,7 +421,9 @@ def _points(make, default_n: int, default_noise: float):
 
 def _generator(seed: int, split: str) -> torch.Generator:
     """Random numbers of their own for every seed and split."""
-    return torch.Generator().manual_seed(3 * check_whole("seed", seed, 0, 2**31 - 1) + ("train", "validation", "test").index(split))
+    return torch.Generator().manual_seed(
+        3 * check_whole("seed", seed, 0, 2**31 - 1) + ("train", "validation", "test").index(split)
+    )
 
 
 class _Set(NamedTuple):

@@ -51,8 +51,9 @@ def _fetch_mnist(folder: Path) -> None:
 
 
 def _fetch_faces(folder: Path) -> None:
-    """What scikit-learn downloads (and verifies by its sha256) and keeps is a pickle, whose bytes depend on the versions
-    at work, so that a copy could be verified only by opening it. What it returns is kept instead: plain numbers."""
+    """What scikit-learn downloads (and verifies by its sha256) and keeps is a pickle, whose bytes depend on the
+    versions at work, so that a copy could be verified only by opening it. What it returns is kept instead: plain
+    numbers."""
     import numpy as np
     from sklearn.datasets import fetch_olivetti_faces
 
@@ -83,7 +84,7 @@ class Source(NamedTuple):
     megabytes: int  # what is downloaded, about
     fetch: Callable[[Path], None]  # the standard loader, downloading into an empty folder
     files: dict[str, tuple[int, str]]  # path in the folder: bytes, md5
-    kept: dict[str, tuple[int, str]] = {}  # a copy of known bytes that scikit-learn keeps, as good as `files`
+    kept: dict[str, tuple[int, str]] = {}  # noqa: RUF012 # never changed: a copy of known bytes that scikit-learn keeps, as good as `files`
 
 
 SOURCES = {
@@ -137,13 +138,16 @@ def problems(source: str, folder: Path | None = None) -> dict[str, str]:
         pickle = f"A pickle of unknown bytes is never opened, whoever wrote it; for a copy beside it: {fetch}"
         advice |= {file: pickle for file in kept}
     return {
-        file: f"{folder / file} is missing. Fetch it with: {fetch}" if text == "missing" else f"{folder / file} {text} {advice[file]}"
+        file: f"{folder / file} is missing. Fetch it with: {fetch}"
+        if text == "missing"
+        else f"{folder / file} {text} {advice[file]}"
         for file, text in wrong.items()
     }
 
 
 def _compare(folder: Path, files: dict[str, tuple[int, str]]) -> dict[str, str]:
-    """What is wrong with files of known bytes and md5: {path in the folder: what, "missing" or a part of a sentence}."""
+    """What is wrong with files of known bytes and md5: {path in the folder: what, "missing" or a part of a
+    sentence}."""
     wrong = {}
     for file, (size, md5) in files.items():
         path = folder / file
@@ -223,8 +227,8 @@ _said: set[str] = set()
 def available(source: str, name: str, instead: str = "scikit-learn's bundled digits") -> bool:
     """Whether the files of a source are here and right, after one attempt per process to download what is missing.
 
-    If they are not, one printed line per `name` says why, and what stands in. Raises DataError for a damaged file: that is the user's to
-    decide, and nothing stands in for it.
+    If they are not, one printed line per `name` says why, and what stands in. Raises DataError for a damaged file: that
+    is the user's to decide, and nothing stands in for it.
     """
     if text := damaged(source):
         raise DataError(text)
@@ -261,15 +265,15 @@ def _reach(urls: list[str], seconds: float = 5) -> None:
         except futures.TimeoutError:
             error = f"no answer in {seconds:g} s"
         except OSError as found:
-            error = getattr(found, "reason", found)
+            error = str(getattr(found, "reason", found))
     raise OSError(f"no server could be reached ({error})")
 
 
 def _watch(folder: Path, task: Callable[[], None]) -> None:
     """Runs a task that fills a folder; OSError once it takes LIMIT seconds, or STALL seconds in which nothing comes.
 
-    The standard loaders set no time limit, and one for each read would not stop a server that sends a byte now and then.
-    A task that is given up goes on in its thread, where no one waits for it, until the program ends.
+    The standard loaders set no time limit, and one for each read would not stop a server that sends a byte now and
+    then. A task that is given up goes on in its thread, where no one waits for it, until the program ends.
     """
     outcome, start = _start(task), time.monotonic()
     size, moved = 0, start

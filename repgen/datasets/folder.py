@@ -23,20 +23,26 @@ def list_pictures(folder: Path) -> tuple[list[Path], list[int] | None, tuple[str
     files are passed over. Raises DataError for none, and where some lie in subfolders and some do not.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is {'not a folder' if folder.exists() else 'missing'}; name the folder of your pictures")
+        raise DataError(
+            f"{folder} is {'not a folder' if folder.exists() else 'missing'}; name the folder of your pictures"
+        )
     found = []
     for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name[0] != "." and name != "__MACOSX"]  # what a Mac puts into its zips
+        # what a Mac puts into its zips
+        folders[:] = [name for name in folders if name[0] != "." and name != "__MACOSX"]
         found += [Path(place, name) for name in files if name[0] != "." and name.lower().endswith(SUFFIXES)]
     if not found:
-        raise DataError(f"there is no picture in {folder}, nor in folders in it: no file whose name ends in {', '.join(SUFFIXES)}")
+        raise DataError(
+            f"there is no picture in {folder}, nor in folders in it: no file whose name ends in {', '.join(SUFFIXES)}"
+        )
     found.sort(key=lambda path: path.relative_to(folder).parts)
     direct = [path for path in found if path.parent == folder]
     if len(direct) == len(found):
         return found, None, ()
     if direct:
         raise DataError(
-            f"{folder} holds {len(direct)} pictures itself and {len(found) - len(direct)} in folders, which would be classes; "
+            f"{folder} holds {len(direct)} pictures itself and {len(found) - len(direct)} in folders, which would be "
+            f"classes; "
             f"put {direct[0].name} and its like into a folder, too"
         )
     names = [path.relative_to(folder).parts[0] for path in found]
@@ -59,7 +65,9 @@ def read_picture(path: Path, size: int, channels: int) -> Tensor:
             if image.mode[0] in "IF":  # more than 8 bits: PIL's own conversion would cut them off
                 x = torch.from_numpy(np.array(image, np.float64)) / 65535
                 if image.mode == "F" or x.min() < 0 or x.max() > 1:
-                    raise ValueError(f"its pixels are of mode {image.mode}, of no known range; save it with 8 or 16 bits")
+                    raise ValueError(
+                        f"its pixels are of mode {image.mode}, of no known range; save it with 8 or 16 bits"
+                    )
                 x = x.float().expand(channels, -1, -1)
             else:
                 if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
@@ -68,4 +76,6 @@ def read_picture(path: Path, size: int, channels: int) -> Tensor:
                 x = F.pil_to_tensor(image.convert("RGB" if channels == 3 else "L")) / 255
             return F.center_crop(F.resize(x, [size], antialias=True), [size, size]).clamp(0, 1)
     except Exception as error:  # a decoder of damaged bytes raises anything
-        raise DataError(f"{path} cannot be read as a picture ({' '.join(str(error).split())}); mend it or take it away") from error
+        raise DataError(
+            f"{path} cannot be read as a picture ({' '.join(str(error).split())}); mend it or take it away"
+        ) from error

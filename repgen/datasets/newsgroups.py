@@ -9,11 +9,27 @@ import torch
 from torch import Tensor
 
 GROUPS = (
-    "alt.atheism", "comp.graphics", "comp.os.ms-windows.misc", "comp.sys.ibm.pc.hardware", "comp.sys.mac.hardware",
-    "comp.windows.x", "misc.forsale", "rec.autos", "rec.motorcycles", "rec.sport.baseball", "rec.sport.hockey",
-    "sci.crypt", "sci.electronics", "sci.med", "sci.space", "soc.religion.christian", "talk.politics.guns",
-    "talk.politics.mideast", "talk.politics.misc", "talk.religion.misc",
-)  # fmt: skip
+    "alt.atheism",
+    "comp.graphics",
+    "comp.os.ms-windows.misc",
+    "comp.sys.ibm.pc.hardware",
+    "comp.sys.mac.hardware",
+    "comp.windows.x",
+    "misc.forsale",
+    "rec.autos",
+    "rec.motorcycles",
+    "rec.sport.baseball",
+    "rec.sport.hockey",
+    "sci.crypt",
+    "sci.electronics",
+    "sci.med",
+    "sci.space",
+    "soc.religion.christian",
+    "talk.politics.guns",
+    "talk.politics.mideast",
+    "talk.politics.misc",
+    "talk.religion.misc",
+)
 # What is left of "don't" or "I've" where only letters count.
 FRAGMENTS = frozenset("aren couldn didn doesn don hadn hasn haven isn ll shouldn ve wasn weren won wouldn".split())
 MOST = 15  # a word that a post holds as often, or more often, has the value 1
@@ -25,10 +41,11 @@ def tokenize(post: str) -> list[str]:
 
 
 def vocabulary(posts: Iterable[str], n: int) -> tuple[str, ...]:
-    """The n words that occur in the largest number of posts, stop words apart; in alphabetical order, and so at a tie."""
+    """The n words that occur in the largest number of posts, stop words apart; in alphabetical order, and so at a
+    tie."""
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-    seen = Counter()
+    seen: Counter[str] = Counter()
     for post in posts:
         seen.update(set(tokenize(post)))
     known = (word for word in seen if word not in ENGLISH_STOP_WORDS and word not in FRAGMENTS)
@@ -60,8 +77,8 @@ def topic_model(n: int, words: int, generator: torch.Generator) -> tuple[Tensor,
     """A stand-in: counts (n, words), groups (n,) and words of a topic model with one topic a group.
 
     A quarter of the words belong to the groups, equal parts to each, the others are common to all; the k-th word of
-    either kind is drawn in proportion to 1 / (k + 5). A post has 10 to 60 words. Each is the own group's with probability
-    .3, that of the next group in the list with .1, and common otherwise.
+    either kind is drawn in proportion to 1 / (k + 5). A post has 10 to 60 words. Each is the own group's with
+    probability .3, that of the next group in the list with .1, and common otherwise.
     """
     each = max(1, words // (4 * len(GROUPS)))
     common = words - each * len(GROUPS)

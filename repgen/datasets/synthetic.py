@@ -3,13 +3,14 @@
 Every function takes an explicit `torch.Generator` on the CPU and returns float32 tensors on the CPU.
 `repgen.load_data` wraps them by name; call them here for a picture of your own.
 """
+
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-INK_BOX = 18.0    # pixels: the unit square of the curves, centred in the 28 x 28 image
+INK_BOX = 18.0  # pixels: the unit square of the curves, centred in the 28 x 28 image
 INK_WIDTH = 0.86  # pixels: standard deviation of the pen's ink across the curve
 
 
@@ -34,7 +35,8 @@ def grid_centres() -> Tensor:
 def ring(n: int, generator: torch.Generator, noise: float = 0.01) -> tuple[Tensor, Tensor]:
     """Eight Gaussians on a circle of radius 1, standard deviation `noise`: points (n, 2), mode (n,).
 
-    With the default noise this is the ring on which VEEGAN and PacGAN count modes (Srivastava et al. 2017, Lin et al. 2018).
+    With the default noise this is the ring on which VEEGAN and PacGAN count modes (Srivastava et al. 2017, Lin et al.
+    2018).
     """
     return gaussians(ring_centres(), n, generator, noise)
 
@@ -79,15 +81,15 @@ def spline(points: Tensor, s: Tensor) -> Tensor:
     Returns (N, 2 S, 2), the first piece and then the second. Natural: the second derivative is zero at both ends,
     so only the one at the middle point, m, has to be solved for.
     """
-    x, y = points.unbind(-1)                                   # (N, 3)
-    h = x.diff(dim=1)                                          # (N, 2) widths of the pieces
+    x, y = points.unbind(-1)  # (N, 3)
+    h = x.diff(dim=1)  # (N, 2) widths of the pieces
     slope = y.diff(dim=1) / h
-    m = 3 * slope.diff(dim=1) / h.sum(1, keepdim=True)         # (N, 1)
-    ends = torch.cat([0 * m, m, 0 * m], 1)[..., None]          # (N, 3, 1) second derivative at each point
+    m = 3 * slope.diff(dim=1) / h.sum(1, keepdim=True)  # (N, 1)
+    ends = torch.cat([0 * m, m, 0 * m], 1)[..., None]  # (N, 3, 1) second derivative at each point
     x, y, h, r = x[..., None], y[..., None], h[..., None], 1 - s
     bend = (r**3 - r) * ends[:, :-1] + (s**3 - s) * ends[:, 1:]
     along = torch.stack([r * x[:, :-1] + s * x[:, 1:], r * y[:, :-1] + s * y[:, 1:] + h**2 / 6 * bend], -1)
-    return along.flatten(1, 2)                                 # (N, 2, S, 2) -> (N, 2 S, 2)
+    return along.flatten(1, 2)  # (N, 2, S, 2) -> (N, 2 S, 2)
 
 
 def ink(paths: Tensor, width: float = INK_WIDTH, box: float = INK_BOX, size: int = 28) -> Tensor:
@@ -101,9 +103,9 @@ def ink(paths: Tensor, width: float = INK_WIDTH, box: float = INK_BOX, size: int
     middle, length = (paths[:, 1:] + paths[:, :-1]) / 2, paths.diff(dim=1).norm(dim=-1, keepdim=True)
     pixel = torch.arange(size, dtype=paths.dtype) + 0.5
     # Factors stop at e^-40, and ink below a millionth is none: denormal numbers would slow this and all later products.
-    across = ((middle[..., :1] - pixel) ** 2 / (-2 * width**2)).clamp(min=-40).exp()         # (N, S - 1, size)
-    down = ((middle[..., 1:] - pixel.flip(0)) ** 2 / (-2 * width**2)).clamp(min=-40).exp()   # row 0 is at the top
-    rate = length / (width * math.sqrt(2 * math.pi))                                     # (N, S - 1, 1)
+    across = ((middle[..., :1] - pixel) ** 2 / (-2 * width**2)).clamp(min=-40).exp()  # (N, S - 1, size)
+    down = ((middle[..., 1:] - pixel.flip(0)) ** 2 / (-2 * width**2)).clamp(min=-40).exp()  # row 0 is at the top
+    rate = length / (width * math.sqrt(2 * math.pi))  # (N, S - 1, 1)
     return F.threshold(((rate * down).mT @ across).clamp(max=1), 1e-6, 0)[:, None]
 
 
@@ -118,8 +120,8 @@ def curves(n: int, generator: torch.Generator, width: float = INK_WIDTH, box: fl
 
     The pen was fitted to two figures, neither of them the result of a deep net. In a given box the width alone decides
     what 18 principal components leave per test image: 5.89 to 5.93 over five seeds with this one (the paper: 5.90). The
-    box was chosen among whole pixels so that, at that width, the mean image leaves 19.0, near the 16 to 18 at which deep
-    nets without pretraining are said to stay stuck; MNIST's own box of 20 would leave 27.
+    box was chosen among whole pixels so that, at that width, the mean image leaves 19.0, near the 16 to 18 at which
+    deep nets without pretraining are said to stay stuck; MNIST's own box of 20 would leave 27.
     """
     images, points, wanted = [], [], n
     s = torch.linspace(0, 1, 33, dtype=torch.float64)
@@ -127,7 +129,7 @@ def curves(n: int, generator: torch.Generator, width: float = INK_WIDTH, box: fl
         # Always drawn by the thousand, so that the first images do not depend on n.
         p = torch.rand(1000, 3, 2, generator=generator, dtype=torch.float64)
         p[..., 0] = p[..., 0].sort(dim=1).values
-        path = spline(p, s)                                    # (1000, 66, 2)
+        path = spline(p, s)  # (1000, 66, 2)
         inside = ((path >= 0) & (path <= 1)).flatten(1).all(1).nonzero()[:wanted, 0]  # False where NaN, too
         images.append(ink(path[inside].float(), width, box))
         points.append(p[inside].float())
@@ -142,8 +144,8 @@ def rotate(images: Tensor, angle: Tensor, scale: Tensor | float = 1.0, size: int
     """
     size = size or images.shape[-1]
     c, s, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    reach = scale * size / images.shape[-1]                                   # half the crop over half the image
-    affine = torch.stack([torch.stack([c, -s, zero], 1), torch.stack([s, c, zero], 1)], 1)      # (N, 2, 3)
+    reach = scale * size / images.shape[-1]  # half the crop over half the image
+    affine = torch.stack([torch.stack([c, -s, zero], 1), torch.stack([s, c, zero], 1)], 1)  # (N, 2, 3)
     affine = affine * torch.as_tensor(reach).view(-1, 1, 1)
     where = F.affine_grid(affine, [len(images), 1, size, size], align_corners=False)
     return F.grid_sample(images, where, align_corners=False).clamp(0, 1)
@@ -174,24 +176,26 @@ def face_patches(faces: Tensor, n: int, generator: torch.Generator, size: int = 
     """
     parts = []
     for start in range(0, n, 1000):
-        m = min(1000, n - start)                               # drawn by the thousand, as the curves are
+        m = min(1000, n - start)  # drawn by the thousand, as the curves are
         which = torch.randint(len(faces), (1000,), generator=generator)[:m]
         angle, scale = torch.rand(2, 1000, generator=generator)[:, :m]
         fine = rotate(faces[which], (angle - 0.5) * math.pi, 0.7 + 0.2 * scale, 2 * size)
-        parts.append(F.avg_pool2d(fine, 2))                    # (m, 1, 2 size, 2 size) -> (m, 1, size, size)
+        parts.append(F.avg_pool2d(fine, 2))  # (m, 1, 2 size, 2 size) -> (m, 1, size, size)
     return torch.cat(parts)
 
 
 def pixel_scale(*parts: Tensor) -> tuple[Tensor, Tensor]:
     """The mean image over all parts (N, ...) together, and the one factor that makes the pixels' mean variance 1."""
     total = sum(len(x) for x in parts)
-    mean = sum(x.sum(0, dtype=torch.float64) for x in parts) / total
-    variance = sum(((x - mean.float()) ** 2).sum(0, dtype=torch.float64) for x in parts) / total
+    mean = torch.stack([x.sum(0, dtype=torch.float64) for x in parts]).sum(0) / total
+    squares = [((x - mean.float()) ** 2).sum(0, dtype=torch.float64) for x in parts]
+    variance = torch.stack(squares).sum(0) / total
     return mean.float(), variance.mean().rsqrt().float()
 
 
 def standardize(*parts: Tensor) -> tuple[Tensor, ...]:
-    """Every pixel with zero mean, and one factor for all pixels that makes their mean variance 1, over all parts together.
+    """Every pixel with zero mean, and one factor for all pixels that makes their mean variance 1, over all parts
+    together.
 
     So Hinton & Salakhutdinov (2006) scaled "the entire data set" of face patches before giving an error: pass the
     training, validation and test images (N, ...) of one split into parts, and get them back in that order.

@@ -26,7 +26,9 @@ class GaborFit(NamedTuple):
     fitted: Tensor  # the Gabors, (N, H, W)
 
 
-def gabor(x: Tensor, y: Tensor, sigma: Tensor, aspect: Tensor, angle: Tensor, frequency: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def gabor(
+    x: Tensor, y: Tensor, sigma: Tensor, aspect: Tensor, angle: Tensor, frequency: Tensor, size: int
+) -> tuple[Tensor, Tensor]:
     """The even and the odd Gabor, (N, size, size) each, of parameters (N,) as in GaborFit (Daugman 1985).
 
     exp(-(u^2 + (v / aspect)^2) / (2 sigma^2)) times cos or sin of 2 pi frequency u, where u is the
@@ -64,7 +66,7 @@ def fit_gabors(pictures: Tensor, steps: int = 150, lr: float = 0.05) -> GaborFit
 
     def explained(p: Tensor, of: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Share explained (M,), and the least-squares fit, of parameters (M, 6) for pictures (M, H H)."""
-        even, odd = (part.flatten(1) for part in gabor(*p.T, size))
+        even, odd = (part.flatten(1) for part in gabor(*p.T, size))  # type: ignore[call-arg] # six rows
         even, odd = even - even.mean(1, keepdim=True), odd - odd.mean(1, keepdim=True)
         a, b, c = (even * even).sum(1) + 1e-6, (odd * odd).sum(1) + 1e-6, (even * odd).sum(1)
         e, o = (even * of).sum(1), (odd * of).sum(1)
@@ -75,12 +77,15 @@ def fit_gabors(pictures: Tensor, steps: int = 150, lr: float = 0.05) -> GaborFit
 
     # A coarse grid; every candidate against every picture is two matrix products.
     values = [
-        torch.linspace(0.1, 0.9, 6) * (size - 1), torch.linspace(0.1, 0.9, 6) * (size - 1),
-        torch.tensor([0.09, 0.16, 0.28]) * size, torch.tensor([1.2]),
-        torch.arange(8) * math.pi / 8, torch.tensor([0.06, 0.12, 0.2, 0.3, 0.42]),
-    ]  # fmt: skip
+        torch.linspace(0.1, 0.9, 6) * (size - 1),
+        torch.linspace(0.1, 0.9, 6) * (size - 1),
+        torch.tensor([0.09, 0.16, 0.28]) * size,
+        torch.tensor([1.2]),
+        torch.arange(8) * math.pi / 8,
+        torch.tensor([0.06, 0.12, 0.2, 0.3, 0.42]),
+    ]
     grid = torch.cartesian_prod(*values).to(target)  # (G, 6)
-    even, odd = (part.flatten(1) for part in gabor(*grid.T, size))
+    even, odd = (part.flatten(1) for part in gabor(*grid.T, size))  # type: ignore[call-arg] # six rows
     even = even - even.mean(1, keepdim=True)
     odd = odd - odd.mean(1, keepdim=True)
     even = even / torch.linalg.vector_norm(even, dim=1, keepdim=True).clamp(min=1e-3)

@@ -1,4 +1,5 @@
-"""Judging samples without a likelihood: by a classifier's answers, and by where they lie among the data in its features."""
+"""Judging samples without a likelihood: by a classifier's answers, and by where they lie among the data in its
+features."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from repgen.evaluation._inputs import as_pair, as_real, check_finite
 
 
 class ClassBalance(NamedTuple):
-    """Means over samples: the largest probability; the classes' entropy as a share of a uniform one's; each class's share (K,)."""
+    """Means over samples: the largest probability; the classes' entropy as a share of a uniform one's; each class's
+    share (K,)."""
 
     confidence: float
     balance: float
@@ -32,7 +34,8 @@ def class_balance(logits: Tensor) -> ClassBalance:
 
 
 def inception_score(logits: Tensor) -> float:
-    """exp of the information, in nats, between a sample and its class, of logits (N, K) (Salimans et al. 2016, section 4).
+    """exp of the information, in nats, between a sample and its class, of logits (N, K) (Salimans et al. 2016, section
+    4).
 
     The entropy of the mean answer less the mean entropy of the answers: 1 where all answers are
     alike, K where every one is certain and all classes are as frequent. In float64. Raises
@@ -90,7 +93,8 @@ def precision_recall(data: Tensor, samples: Tensor, k: int = 3) -> PrecisionReca
 
 
 def _among(x: Tensor, others: Tensor, k: int, chunk: int = 1000) -> float:
-    radii = torch.cat([torch.cdist(part, others).kthvalue(k + 1, dim=1).values for part in others.split(chunk)])  # the first is itself
+    # the first is itself
+    radii = torch.cat([torch.cdist(part, others).kthvalue(k + 1, dim=1).values for part in others.split(chunk)])
     inside = [(torch.cdist(part, others) <= radii).any(1) for part in x.split(chunk)]
     return torch.cat(inside).double().mean().item()
 
@@ -99,7 +103,7 @@ class Nearest(NamedTuple):
     """Of each example the distance to the nearest of the others, (N,), and which of them it is, (N,)."""
 
     distance: Tensor
-    index: Tensor
+    index: Tensor  # type: ignore[assignment] # a tuple's method of that name is of no use here
 
 
 def nearest(x: Tensor, others: Tensor, chunk: int = 500) -> Nearest:
@@ -113,8 +117,11 @@ def nearest(x: Tensor, others: Tensor, chunk: int = 500) -> Nearest:
     return Nearest((x - others[index]).norm(dim=1), index)  # anew: cdist rounds near 0
 
 
-def bootstrap(measure: Callable[[Tensor], float], x: Tensor, draws: int = 50, generator: torch.Generator | None = None) -> Tensor:
-    """``measure`` of as many rows of x (N, ...) drawn with replacement, ``draws`` times, (draws,), float64 (Efron 1979).
+def bootstrap(
+    measure: Callable[[Tensor], float], x: Tensor, draws: int = 50, generator: torch.Generator | None = None
+) -> Tensor:
+    """``measure`` of as many rows of x (N, ...) drawn with replacement, ``draws`` times, (draws,), float64 (Efron
+    1979).
 
     Their standard deviation estimates by how much the measure would differ for N fresh samples.
     Their mean is of no use for a measure that is biased for few samples: rows drawn twice add a

@@ -43,7 +43,8 @@ def reconstruction_error(x: Tensor, y: Tensor) -> float:
 
 
 def psnr(x: Tensor, y: Tensor, peak: float | None = None) -> float:
-    """Peak signal-to-noise ratio in dB over all pixels, 10 log10(peak^2 / mean squared error); infinite for equal images.
+    """Peak signal-to-noise ratio in dB over all pixels, 10 log10(peak^2 / mean squared error); infinite for equal
+    images.
 
     ``peak`` is the largest value that a pixel can have: 1, but 255 of bytes. Tensors or NumPy arrays (N, ...). Raises
     ValueError for none, for shapes that differ, and for a peak that is not above 0 or not known. (scikit-image has the
@@ -58,16 +59,17 @@ def psnr(x: Tensor, y: Tensor, peak: float | None = None) -> float:
 def ssim(x: Tensor, y: Tensor, peak: float | None = None) -> float:
     """Structural similarity (Wang et al. 2004), mean over windows, channels and images; 1 only for equal images.
 
-    x and y (N, C, H, W), tensors or NumPy arrays, with values from 0 to ``peak``: 1, but 255 of bytes. Means, variances and the covariance are
-    taken under an 11 x 11 Gaussian window of standard deviation 1.5 pixels, wherever it fits into
-    the image. With C1 = (0.01 peak)^2 and C2 = (0.03 peak)^2, each window gives
+    x and y (N, C, H, W), tensors or NumPy arrays, with values from 0 to ``peak``: 1, but 255 of bytes. Means, variances
+    and the covariance are taken under an 11 x 11 Gaussian window of standard deviation 1.5 pixels, wherever it fits
+    into the image. With C1 = (0.01 peak)^2 and C2 = (0.03 peak)^2, each window gives
     (2 mx my + C1) (2 cov + C2) / [(mx^2 + my^2 + C1) (vx + vy + C2)]. Raises ValueError for other
     shapes, and for a peak that is not above 0 or not known.
     """
     x, y, peak = *as_pair(x, y), check_peak(peak, x, y)
     if x.shape != y.shape or x.ndim != 4 or x.numel() == 0 or min(x.shape[2:]) < 11:
         raise ValueError(
-            f"SSIM compares images (N, C, H, W) of equal shape, 11 x 11 or larger; got {tuple(x.shape)} and {tuple(y.shape)}"
+            f"SSIM compares images (N, C, H, W) of equal shape, 11 x 11 or larger; got {tuple(x.shape)} and "
+            f"{tuple(y.shape)}"
         )
     x, y = (image.double().flatten(0, 1)[:, None] for image in (x, y))  # (N C, 1, H, W)
     bell = torch.exp(-torch.arange(-5, 6, dtype=x.dtype, device=x.device).square() / (2 * 1.5**2))
@@ -88,12 +90,14 @@ def principal_angles(a: Tensor, b: Tensor) -> Tensor:
     """Angles in degrees, ascending, between the subspaces spanned by the rows of a and of b, (min(K, L),).
 
     a (K, D) and b (L, D), rows independent. By ``scipy.linalg.subspace_angles``, which takes small angles from their
-    sines, since arccos loses half the digits near 0 (Bjorck & Golub 1973). Raises ValueError for other shapes, rows that
-    are not independent, and numbers that are not finite.
+    sines, since arccos loses half the digits near 0 (Bjorck & Golub 1973). Raises ValueError for other shapes, rows
+    that are not independent, and numbers that are not finite.
     """
     a, b = as_pair(a, b)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or 0 in (*a.shape, *b.shape):
-        raise ValueError(f"expected (K, D) and (L, D), at least one row of each, got {tuple(a.shape)} and {tuple(b.shape)}")
+        raise ValueError(
+            f"expected (K, D) and (L, D), at least one row of each, got {tuple(a.shape)} and {tuple(b.shape)}"
+        )
     rows = [check_finite(m, "a subspace").detach().cpu().double().numpy() for m in (a, b)]
     for m in rows:
         if len(m) > m.shape[1] or np.linalg.matrix_rank(m, tol=1e-10 * np.linalg.norm(m, 2)) < len(m):
@@ -138,7 +142,8 @@ def activity(vae, x: Tensor) -> Tensor:
 
 
 def active_units(vae, x: Tensor, threshold: float = 0.01) -> int:
-    """How many units of the code have an ``activity`` above the threshold, and so tell images apart (Burda et al. 2016)."""
+    """How many units of the code have an ``activity`` above the threshold, and so tell images apart (Burda et al.
+    2016)."""
     if not threshold >= 0:
         raise ValueError(f"threshold is a variance, at least 0; got {threshold}")
     return int((activity(vae, x) > threshold).sum())
@@ -163,7 +168,12 @@ def modes(samples: Tensor, centres: Tensor, std: float, radius: float = 3.0) -> 
     radius that is not above 0, and samples that are not finite.
     """
     samples, centres = as_real(samples, "samples"), as_real(centres, "centres")
-    if samples.ndim != 2 or centres.ndim != 2 or samples.shape[1] != centres.shape[1] or 0 in (*samples.shape, *centres.shape):
+    if (
+        samples.ndim != 2
+        or centres.ndim != 2
+        or samples.shape[1] != centres.shape[1]
+        or 0 in (*samples.shape, *centres.shape)
+    ):
         shapes = f"{tuple(samples.shape)} and {tuple(centres.shape)}"
         raise ValueError(f"expected samples (N, D) and centres (K, D), at least one of each, got {shapes}")
     if not (std > 0 and radius > 0):

@@ -17,7 +17,8 @@ def nl_means(picture: Tensor, noise: float, strength: float = 0.6, patch: int = 
 
     ``noise`` is the noise's standard deviation, in units of the pixels. Raises ValueError for a picture that is not
     (H, W), not finite or too small to be reflected, even sides, and a noise or strength that is not positive.
-    (scikit-image has another form of it, with Gaussian squares; for this alone it would be one more package to install.)
+    (scikit-image has another form of it, with Gaussian squares; for this alone it would be one more package to
+    install.)
     """
     picture = as_real(picture, "the picture")
     if any(side < 1 or side % 2 == 0 for side in (patch, window)):

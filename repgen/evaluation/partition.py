@@ -1,4 +1,5 @@
-"""How likely a restricted Boltzmann machine finds its data: log Z by counting and by annealing, and what stands in for it."""
+"""How likely a restricted Boltzmann machine finds its data: log Z by counting and by annealing, and what stands in for
+it."""
 
 import math
 from typing import NamedTuple
@@ -34,13 +35,13 @@ def exact_log_partition(rbm: RBM) -> float:
     sides = [(rbm.n_hidden, rbm.hidden, rbm.hidden_free_energy), (rbm.n_visible, rbm.visible, rbm.free_energy)]
     if isinstance(rbm, LabelledRBM):
         sides[1] = rbm.n_features, rbm.visible, rbm.feature_free_energy
-    sides = [(n, free_energy) for n, units, free_energy in sides if units == "bernoulli" and n <= MOST]
-    if not sides:
+    small = [(n, free_energy) for n, units, free_energy in sides if units == "bernoulli" and n <= MOST]
+    if not small:
         raise ValueError(
-            f"{rbm.n_visible} visible and {rbm.n_hidden} hidden units: states can be counted of {MOST} Bernoulli units at most; "
-            "estimate log Z by annealed_log_partition"
+            f"{rbm.n_visible} visible and {rbm.n_hidden} hidden units: states can be counted of {MOST} Bernoulli units "
+            "at most; estimate log Z by annealed_log_partition"
         )
-    n, free_energy = min(sides, key=lambda side: side[0])
+    n, free_energy = min(small, key=lambda side: side[0])
     like = rbm.weight
     total = torch.tensor(-math.inf, dtype=torch.float64, device=like.device)
     for rows in torch.arange(2**n, device=like.device).split(2**14):
@@ -51,7 +52,12 @@ def exact_log_partition(rbm: RBM) -> float:
 
 @torch.no_grad()
 def annealed_log_partition(
-    rbm: RBM, base: Tensor | None = None, *, runs: int = 100, steps: int = 10_000, generator: torch.Generator | None = None
+    rbm: RBM,
+    base: Tensor | None = None,
+    *,
+    runs: int = 100,
+    steps: int = 10_000,
+    generator: torch.Generator | None = None,
 ) -> LogPartition:
     """log Z by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008, section 3).
 
@@ -85,7 +91,9 @@ def annealed_log_partition(
 
 
 @torch.no_grad()
-def pseudo_log_likelihood(rbm: RBM, v: Tensor, n_pixels: int | None = None, generator: torch.Generator | None = None) -> Tensor:
+def pseudo_log_likelihood(
+    rbm: RBM, v: Tensor, n_pixels: int | None = None, generator: torch.Generator | None = None
+) -> Tensor:
     """sum_i log p(v_i | all other pixels), (N,), in nats, of binary images v (N, D) (Besag 1975).
 
     With ``n_pixels``, over so many pixels drawn at random, the same for all images, and scaled to D.
@@ -95,7 +103,9 @@ def pseudo_log_likelihood(rbm: RBM, v: Tensor, n_pixels: int | None = None, gene
     refuse_classes(rbm, "the pseudo-likelihood")
     v = pixels(torch.as_tensor(v), rbm.n_visible).to(rbm.weight.dtype)
     if rbm.visible != "bernoulli" or not ((v == 0) | (v == 1)).all():
-        raise ValueError("the pseudo-likelihood is of visible units that are 0 or 1; draw grey pixels with torch.bernoulli first")
+        raise ValueError(
+            "the pseudo-likelihood is of visible units that are 0 or 1; draw grey pixels with torch.bernoulli first"
+        )
     n = rbm.n_visible if n_pixels is None else n_pixels
     if not 1 <= n <= rbm.n_visible:
         raise ValueError(f"n_pixels is between 1 and {rbm.n_visible}, got {n_pixels}")
@@ -136,6 +146,9 @@ def average_weights(log_w: Tensor) -> LogPartition:
     """log of the mean weight of log weights (M,), and three standard errors of the mean either way."""
     most = log_w.max()
     weights = (log_w - most).exp()
-    mean, error = weights.mean(), weights.std() / math.sqrt(len(weights)) if len(weights) > 1 else torch.tensor(math.inf)
+    mean, error = (
+        weights.mean(),
+        weights.std() / math.sqrt(len(weights)) if len(weights) > 1 else torch.tensor(math.inf),
+    )
     low, high = ((mean + s * 3 * error).clamp_min(0).log() + most for s in (-1, 1))
     return LogPartition((mean.log() + most).item(), low.item(), high.item(), log_w)

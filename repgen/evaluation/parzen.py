@@ -50,10 +50,11 @@ class Bandwidth(NamedTuple):
 
 
 def select_bandwidth(x: Tensor, samples: Tensor, sigmas: Tensor | None = None) -> Bandwidth:
-    """The best of ``sigmas`` for held-out examples x (N, D): by default ten in [0.1, 1], evenly spaced in their logarithm.
+    """The best of ``sigmas`` for held-out examples x (N, D): by default ten in [0.1, 1], evenly spaced in their
+    logarithm.
 
-    So Goodfellow et al. (2014) did it, with 1,000 held-out images and 10,000 samples. Raises what ``log_density`` raises,
-    and ValueError for no examples.
+    So Goodfellow et al. (2014) did it, with 1,000 held-out images and 10,000 samples. Raises what ``log_density``
+    raises, and ValueError for no examples.
     """
     x, samples = as_pair(x, samples)
     if not x.numel():

@@ -79,7 +79,8 @@ def make_batches(model: nn.Module, players: list[Player], data, name: str, size:
 
     ``data``: a tensor or NumPy array (N, ...), a repgen.Data (its images), a tuple of such of equal length, a torch
     Dataset (read once and held on the device where it fits into half of the free memory, else streamed) or a
-    DataLoader (streamed). Raises TypeError and ValueError for all else, and for data that the model's ``check`` refuses.
+    DataLoader (streamed). Raises TypeError and ValueError for all else, and for data that the model's ``check``
+    refuses.
     """
     like = players[0].parameters[0]
     if isinstance(data, Dataset) and not isinstance(data, TensorDataset | IterableDataset):
@@ -88,7 +89,9 @@ def make_batches(model: nn.Module, players: list[Player], data, name: str, size:
         raise TypeError(f"{name} is an IterableDataset, whose length is not known; hand over a Dataset with __len__")
     if isinstance(data, DataLoader):
         if distributed.rank_and_world_size()[1] > 1:
-            raise TypeError(f"{name} is a DataLoader, which every process would read whole: hand over tensors or arrays")
+            raise TypeError(
+                f"{name} is a DataLoader, which every process would read whole: hand over tensors or arrays"
+            )
         batches: Held | Streamed = Streamed(data, name, like)
         first = next(iter(data), None)
         if first is None:
@@ -117,12 +120,15 @@ def check_last_batch(model: nn.Module, batches: Held | Streamed) -> None:
             )
 
 
-def _read(data: Dataset, name: str, like: Tensor, size: int):
+def _read(data, name: str, like: Tensor, size: int):
     """A data set's examples as tensors, or a loader where they would not fit into half of the free memory."""
     try:
         example = default_collate([data[0]])
     except TypeError as error:
-        raise TypeError(f"{name} gives examples that are no tensors, arrays or numbers ({error}): give the data set a transform, such as torchvision's ToTensor") from error
+        raise TypeError(
+            f"{name} gives examples that are no tensors, arrays or numbers ({error}): give the data set a transform, "
+            f"such as torchvision's ToTensor"
+        ) from error
     parts = example if isinstance(example, list | tuple) else [example]
     needed = len(data) * sum(t.element_size() * t.numel() for t in parts if isinstance(t, Tensor))
     if needed > _free_memory(like.device) / 2:
@@ -171,7 +177,9 @@ def _check_arguments(model: nn.Module, loss, tensors: list[Tensor], name: str) -
     least = sum(p.default is p.empty for p in parameters)
     if not least <= len(tensors) <= len(parameters):
         takes = ", ".join(p.name for p in parameters)
-        raise TypeError(f"the loss of {type(model).__name__} takes ({takes}), but {name} has {len(tensors)} tensors an example")
+        raise TypeError(
+            f"the loss of {type(model).__name__} takes ({takes}), but {name} has {len(tensors)} tensors an example"
+        )
 
 
 __all__ = ["Batch", "DataError", "Held", "Streamed", "check_last_batch", "make_batches"]

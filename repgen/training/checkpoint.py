@@ -4,7 +4,7 @@ import functools
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,13 +50,14 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | Path | None, model: nn.Module, steppers: Sequence[Stepper], run: Callable[[], dict]):
-        self.path = None if path is None else Path(path).expanduser().resolve()
-        self.model, self.steppers, self.run = model, steppers, {} if path is None else run()
+        self.on = path is not None
+        self.path = Path(path or "none").expanduser().resolve()
+        self.model, self.steppers, self.run = model, steppers, run() if self.on else {}
 
     def __enter__(self) -> "Checkpoint":
         """Raises CheckpointError now if nothing could be written there after hours of training."""
         self.before = attributes(self.model)
-        if self.path is not None:
+        if self.on:
             distributed.on_main_process(self._claim_path)
         return self
 
@@ -66,11 +67,13 @@ class Checkpoint:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if self.path.is_dir():
                 raise IsADirectoryError("it is a folder")
-            self.lock = open(name, "wb")
+            self.lock = open(name, "wb")  # noqa: SIM115 # held until the run ends
             if fcntl:
                 fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise CheckpointError(f"checkpoint {self.path} is being written by another run; name another file") from error
+            raise CheckpointError(
+                f"checkpoint {self.path} is being written by another run; name another file"
+            ) from error
         except OSError as error:
             raise CheckpointError(
                 f"checkpoint {self.path} cannot be written: {error}. Nothing was trained; name a "
@@ -84,7 +87,7 @@ class Checkpoint:
 
     def save(self, history: dict, best: dict | None) -> None:
         """Writes everything a run needs to go on; the old checkpoint stays if this fails."""
-        if self.path is None:
+        if not self.on:
             return
         now = attributes(self.model)
         constant = {name: value for name, value in self.before.items() if now.get(name) == value}
@@ -113,7 +116,7 @@ class Checkpoint:
 
         None where there is no file, or none that should be used.
         """
-        if self.path is None or not resume:
+        if not self.on or not resume:
             return None
         state = distributed.on_main_process(lambda: self._read() if self.path.exists() else None)
         if state is None:
@@ -154,12 +157,14 @@ def _differences(there: dict, here: dict) -> list[str]:
     return [f"{key}: {old} in the file, {new} now" for key, old, new in pairs if old != new]
 
 
-def fingerprint(model: nn.Module, steppers: Sequence[Stepper], data: dict[str, Sequence[Tensor]], **settings) -> dict:
+def fingerprint(
+    model: nn.Module, steppers: Sequence[Stepper], data: Mapping[str, Sequence[Tensor]], **settings
+) -> dict:
     """What must be equal for a resumed run to be the same run, in words that an error can show.
 
     Beside it stand the model's own ``attributes``. Every number of the data counts.
     """
-    run = {f"weights {name}": str(tuple(value.shape)) for name, value in model.state_dict().items()}
+    run: dict = {f"weights {name}": str(tuple(value.shape)) for name, value in model.state_dict().items()}
     run |= {"model": type(model).__name__, "layers": hashlib.sha256(repr(model).encode()).hexdigest()[:12]}
     names = {p: name for name, p in model.named_parameters()}
     for stepper in steppers:
@@ -170,8 +175,8 @@ def fingerprint(model: nn.Module, steppers: Sequence[Stepper], data: dict[str, S
         run[f"trained by {stepper.name}"] = ", ".join(names.get(p, "?") for p in stepper.parameters)
     for name, tensors in data.items():
         for i, t in enumerate(tensors):
-            numbers = t.detach().cpu().contiguous().view(torch.uint8).numpy() if t.ndim else t
-            run[f"{name} {i}"] = f"{t.dtype} {tuple(t.shape)} {hashlib.sha256(numbers).hexdigest()[:12]}"
+            numbers = t.detach().cpu().contiguous().view(torch.uint8).numpy()
+            run[f"{name} {i}"] = f"{t.dtype} {tuple(t.shape)} {hashlib.sha256(numbers.data).hexdigest()[:12]}"
     return run | settings
 
 

@@ -49,7 +49,7 @@ def rank_and_world_size() -> tuple[int, int]:
     """
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and "LOCAL_RANK" in os.environ:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and "LOCAL_RANK" in os.environ:
         raise RuntimeError(
             "torchrun started several processes that do not know of each other; first of all call "
             "device = repgen.training.distributed.init_distributed(), and put the model on that device"

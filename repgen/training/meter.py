@@ -32,7 +32,7 @@ class LossMeter:
     also adds up their shares, and makes all stop if one was asked to.
     """
 
-    def __init__(self, steppers: list[Stepper], epoch: int, every: int, show: Callable[[int, str], None]):
+    def __init__(self, steppers: list[Stepper], epoch: int, every: int, show: Callable[[int, object], None]):
         self.world = distributed.rank_and_world_size()[1]
         self.steppers, self.epoch, self.every, self.show = steppers, epoch, every, show
         self.pending: list[tuple[Stepper, int, int, float, Tensor]] = []
@@ -48,7 +48,8 @@ class LossMeter:
             self._enter(stepper, step, examples, stepper.lr, [loss.item() for loss in losses])
             self.show(step + 1, self)
             return
-        values = torch.stack([loss.detach().to(losses[-1].dtype) for loss in losses]) * (weight / self.world)  # (fields,)
+        # (fields,)
+        values = torch.stack([loss.detach().to(losses[-1].dtype) for loss in losses]) * (weight / self.world)
         self.pending.append((stepper, step, examples, stepper.lr, values))
         if len(self.pending) >= self.every:
             self.read(asked)
@@ -57,7 +58,9 @@ class LossMeter:
         """Moves what is pending from the device to the sums; ``asked``: was there a Ctrl-C."""
         if not self.pending:
             return
-        block = torch.cat([*(values for *_, values in self.pending), torch.tensor([float(asked)]).to(self.pending[0][-1])])
+        block = torch.cat(
+            [*(values for *_, values in self.pending), torch.tensor([float(asked)]).to(self.pending[0][-1])]
+        )
         numbers = distributed.all_reduce(block).tolist()  # the one sync
         self.stop = numbers[-1] > 0
         for stepper, step, examples, lr, values in self.pending:

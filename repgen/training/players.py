@@ -1,7 +1,7 @@
 """Who steps in training: players, each with its parameters, its loss and its optimiser."""
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from numbers import Integral
 from typing import NamedTuple
@@ -24,7 +24,7 @@ class Player(NamedTuple):
     """
 
     name: str
-    parameters: Iterable[nn.Parameter]
+    parameters: Sequence[nn.Parameter]
     loss: Callable
     steps: int = 1
     lr: float | None = None  # None: the lr given to fit
@@ -36,10 +36,10 @@ def players_of(model: nn.Module) -> list[Player]:
     if not isinstance(model, nn.Module):
         raise TypeError(f"fit trains a torch.nn.Module, got {type(model).__name__}")
     kind = type(model).__name__
-    if callable(getattr(model, "players", None)):
-        players = [p._replace(parameters=list(p.parameters)) for p in model.players()]
-    elif callable(getattr(model, "loss", None)):
-        players = [Player("model", list(model.parameters()), model.loss)]
+    if callable(several := getattr(model, "players", None)):
+        players = [p._replace(parameters=list(p.parameters)) for p in several()]
+    elif callable(loss := getattr(model, "loss", None)):
+        players = [Player("model", list(model.parameters()), loss)]
     else:
         raise TypeError(f"{kind} has neither a method loss(batch, generator=g) nor players()")
     if not players or len({p.name for p in players}) < len(players):
@@ -92,7 +92,9 @@ class Stepper:
             )
         self.fields = [self.prefix + name for name in names]
 
-    def backward(self, batch, generator: torch.Generator, progress: float, factor: float, weight: float) -> list[Tensor]:
+    def backward(
+        self, batch, generator: torch.Generator, progress: float, factor: float, weight: float
+    ) -> list[Tensor]:
         """The losses of a batch, their gradient taken: the others hold still, the rate is ``factor`` times lr.
 
         With ``grad_clip`` the gradient is made that long at most, and its length before is the last of the losses.

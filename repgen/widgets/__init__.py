@@ -24,6 +24,20 @@ from repgen.widgets.style_mixer import StyleMixer
 from repgen.widgets.watch_the_game import WatchTheGame, record
 
 __all__ = [
-    "AskForADigit", "CompareCodes", "ComponentExplorer", "ConceptMixer", "CorruptAndRepair", "DrawAndReconstruct", "Gibbs", "Interpolation", "LatentMap", "LatentPlane",
-    "Network", "NoiseDial", "RealOrFake", "StyleMixer", "WatchTheGame", "record",
-]  # fmt: skip
+    "AskForADigit",
+    "CompareCodes",
+    "ComponentExplorer",
+    "ConceptMixer",
+    "CorruptAndRepair",
+    "DrawAndReconstruct",
+    "Gibbs",
+    "Interpolation",
+    "LatentMap",
+    "LatentPlane",
+    "Network",
+    "NoiseDial",
+    "RealOrFake",
+    "StyleMixer",
+    "WatchTheGame",
+    "record",
+]

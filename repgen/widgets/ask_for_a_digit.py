@@ -15,21 +15,26 @@ SHOWN = (10, 100, 500)  # steps of the still picture
 
 
 def top_pair(rbm, dtype="float16"):
-    """The Network of a LabelledRBM: `encode` is p(h = 1|v), `decode` what its visible units sum, before sigmoid and softmax."""
+    """The Network of a LabelledRBM: `encode` is p(h = 1|v), `decode` what its visible units sum, before sigmoid and
+    softmax."""
     up, down = as_linear(rbm)
     return Network.from_autoencoder(nn.Sequential(nn.Sequential(up, nn.Sigmoid()), nn.Sequential(down)), dtype)
 
 
 def way_down(rbms, dtype="float16"):
     """The Network from the top pair's features to the pixels' means, through RBMs given from the pixels up."""
-    return Network.from_module(nn.Sequential(*(part for rbm in reversed(rbms) for part in (as_linear(rbm)[1], nn.Sigmoid()))), dtype)
+    return Network.from_module(
+        nn.Sequential(*(part for rbm in reversed(rbms) for part in (as_linear(rbm)[1], nn.Sigmoid()))), dtype
+    )
 
 
 class AskForADigit(Widget):
     """Gibbs steps between the features and the top layer of a DBN, with the class that the reader asks for held."""
 
     _esm = script("reconstruct", "chance", "ask_for_a_digit")
-    _css = Widget._css + "".join((HERE / f"{name}.css").read_text("utf-8") for name in ("reconstruct", "ask_for_a_digit"))
+    _css = Widget._css + "".join(
+        (HERE / f"{name}.css").read_text("utf-8") for name in ("reconstruct", "ask_for_a_digit")
+    )
     top = t.Instance(Network).tag(sync=True, **widget_serialization)
     down = t.Instance(Network).tag(sync=True, **widget_serialization)
     labels = t.List().tag(sync=True)  # one a class
@@ -39,7 +44,9 @@ class AskForADigit(Widget):
     seed = t.Int(0).tag(sync=True)  # of the page's random numbers
     still_height = 2.8
 
-    def __init__(self, dbn, labels=None, shape=None, *, asked=0, speed=1, every=100, seed=0, title=None, dtype="float16"):
+    def __init__(
+        self, dbn, labels=None, shape=None, *, asked=0, speed=1, every=100, seed=0, title=None, dtype="float16"
+    ):
         """`dbn`: a DBN with classes, of Bernoulli units, with a layer below its top pair at least.
 
         labels: names of the classes, by default 0, 1, ... shape: (H, W), square by default.
@@ -55,7 +62,10 @@ class AskForADigit(Widget):
         if not dbn.classes:
             raise ValueError("this net was built without classes, so none can be asked for: DBN(sizes, classes=10)")
         if len(dbn.rbms) < 2:
-            raise ValueError(f"the top pair stands on the pixels (sizes {tuple(dbn.sizes)}): expected a layer between them, such as (784, 400, 800)")
+            raise ValueError(
+                f"the top pair stands on the pixels (sizes {tuple(dbn.sizes)}): expected a layer between them, such "
+                f"as (784, 400, 800)"
+            )
         others = sorted({units for rbm in dbn.rbms for units in (rbm.visible, rbm.hidden)} - {"bernoulli"})
         if others:
             raise ValueError(f"the page draws units that are 0 or 1; this net has {' and '.join(others)} ones")
@@ -68,9 +78,16 @@ class AskForADigit(Widget):
         labels = label_texts(range(dbn.classes) if labels is None else labels, dbn.classes, "class")
         down = way_down(dbn.rbms[:-1], dtype)
         super().__init__(
-            top=top_pair(dbn.top, dtype), down=down, shape=image_shape(down, shape), title=title or "Ask for a digit",
-            labels=labels, asked=int(asked), speed=int(speed), every=int(every), seed=int(seed),
-        )  # fmt: skip
+            top=top_pair(dbn.top, dtype),
+            down=down,
+            shape=image_shape(down, shape),
+            title=title or "Ask for a digit",
+            labels=labels,
+            asked=int(asked),
+            speed=int(speed),
+            every=int(every),
+            seed=int(seed),
+        )
 
     def still(self, figure):
         """A row for each of SHOWN, a column for each class, all held from the first step on."""

@@ -39,7 +39,9 @@ class Widget(anywidget.AnyWidget):
             for ax, values in zip(line, pictures):
                 ax.imshow(values.reshape(self.shape), cmap="gray", vmin=0, vmax=1)
                 ax.set(xticks=[], yticks=[], frame_on=False)
-            line[0].set_ylabel(name, fontsize=fontsize, **({} if turned else {"rotation": 0, "ha": "right", "va": "center"}))
+            line[0].set_ylabel(
+                name, fontsize=fontsize, **({} if turned else {"rotation": 0, "ha": "right", "va": "center"})
+            )
         return axes
 
     def _repr_mimebundle_(self, **kwargs):

@@ -18,14 +18,17 @@ class CompareCodes(Widget):
     labels = t.Bytes().tag(sync=True)  # uint8 (N,), indices into `names`
     names = t.List().tag(sync=True)  # one a class
     sprite = t.Bytes().tag(sync=True)  # a PNG of the N images and, after them, the reconstructions
-    rebuilt = t.List().tag(sync=True)  # of each map, which N of the sprite's images are its reconstructions; -1: it has none
-    errors = t.Bytes().tag(sync=True)  # float32 (M, N), squared and summed over pixels; NaN where there is no reconstruction
+    # of each map, which N of the sprite's images are its reconstructions; -1: it has none
+    rebuilt = t.List().tag(sync=True)
+    # float32 (M, N), squared and summed over pixels; NaN where there is no reconstruction
+    errors = t.Bytes().tag(sync=True)
     neighbours = t.Int(5).tag(sync=True)
     chosen = t.Int(0).tag(sync=True)  # the point where the reader stands; can be read and set from Python
     still_height = 5.4
 
-    def __init__(self, codes, images, labels, reconstructions=None, names=None, shape=None, *,
-                 chosen=0, neighbours=5, title=None):  # fmt: skip
+    def __init__(
+        self, codes, images, labels, reconstructions=None, names=None, shape=None, *, chosen=0, neighbours=5, title=None
+    ):
         """`codes`: {name: (N, 2)}, two maps or more of the same N images, at most 2,000.
 
         images: (N, D), (N, H, W) or (N, 1, H, W) in [0, 1]. labels: (N,) whole numbers, the classes.
@@ -66,15 +69,25 @@ class CompareCodes(Widget):
                 rebuilt.append(-1)
                 errors.append(np.full(n, np.nan, np.float32))
                 continue
-            y = array(torch.as_tensor(reconstructions[name]).flatten(1), f"reconstructions of {name}", n, shape[0] * shape[1])
+            y = array(
+                torch.as_tensor(reconstructions[name]).flatten(1), f"reconstructions of {name}", n, shape[0] * shape[1]
+            )
             rebuilt.append(len(pictures))
             pictures.append(image_bytes(y.clip(0, 1), name, shape))
             errors.append(np.square(array(images.flatten(1), "images", n, None) - y).sum(1))
         super().__init__(
-            shape=shape, title=title or "Compare codes", maps=list(codes), codes=np.stack(list(codes.values())).tobytes(),
-            labels=labels.astype(np.uint8).tobytes(), names=names, sprite=_sprite(np.concatenate(pictures), shape),
-            rebuilt=rebuilt, errors=np.stack(errors).astype(np.float32).tobytes(), neighbours=int(neighbours), chosen=int(chosen),
-        )  # fmt: skip
+            shape=shape,
+            title=title or "Compare codes",
+            maps=list(codes),
+            codes=np.stack(list(codes.values())).tobytes(),
+            labels=labels.astype(np.uint8).tobytes(),
+            names=names,
+            sprite=_sprite(np.concatenate(pictures), shape),
+            rebuilt=rebuilt,
+            errors=np.stack(errors).astype(np.float32).tobytes(),
+            neighbours=int(neighbours),
+            chosen=int(chosen),
+        )
         self._codes, self._labels = codes, labels
         self._pictures = np.stack(pictures) / np.float32(255)  # (1 + R, N, H * W)
 
@@ -95,14 +108,26 @@ class CompareCodes(Widget):
             ax.scatter(*z[self.chosen], s=90, marker="+", c="black", linewidths=1.6)
             for i, text in enumerate(self.names):
                 if (mine := z[self._labels == i]).size:
-                    ax.text(*np.median(mine, 0), text, fontsize=9, weight="bold", ha="center", va="center",
-                            bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8})  # fmt: skip
-            middle, half = (z.max(0) + z.min(0)) / 2, 0.54 * max(np.ptp(z, 0).max(), 1e-6)  # one scale for both axes, as in the page
+                    ax.text(
+                        *np.median(mine, 0),
+                        text,
+                        fontsize=9,
+                        weight="bold",
+                        ha="center",
+                        va="center",
+                        bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
+                    )
+            # one scale for both axes, as in the page
+            middle, half = (z.max(0) + z.min(0)) / 2, 0.54 * max(np.ptp(z, 0).max(), 1e-6)
             ax.set(xticks=[], yticks=[], aspect="equal", xlim=middle[0] + [-half, half], ylim=middle[1] + [-half, half])
             ax.set_title(name, fontsize=10)
         axes = lower.subplots(len(self.maps), 2 + self.neighbours)
         for line, name, block in zip(axes, self.maps, self.rebuilt):
-            shown = [(0, self.chosen), *([(block, self.chosen)] if block > 0 else [None]), *((0, i) for i in self.nearest(name))]
+            shown = [
+                (0, self.chosen),
+                *([(block, self.chosen)] if block > 0 else [None]),
+                *((0, i) for i in self.nearest(name)),
+            ]
             for column, (ax, which) in enumerate(zip(line, shown)):
                 ax.set(xticks=[], yticks=[], frame_on=False)
                 if which is None:
@@ -115,6 +140,7 @@ class CompareCodes(Widget):
     def __repr__(self):
         height, width = self.shape
         return (
-            f"CompareCodes({self.title!r}: {', '.join(self.maps)}; {len(self.labels)} images of {height} x {width} pixels, "
+            f"CompareCodes({self.title!r}: {', '.join(self.maps)}; {len(self.labels)} images of {height} x {width} "
+            f"pixels, "
             f"{len(self.names)} classes)"
         )

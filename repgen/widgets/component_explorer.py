@@ -26,8 +26,21 @@ class ComponentExplorer(Widget):
     n_used = t.Int().tag(sync=True)
     still_height = 2.2
 
-    def __init__(self, model, images, labels=None, *, codes=None, shape=None, n_sliders=8,
-                 n_used=None, start=0, noun="image", title=None, dtype="float16"):  # fmt: skip
+    def __init__(
+        self,
+        model,
+        images,
+        labels=None,
+        *,
+        codes=None,
+        shape=None,
+        n_sliders=8,
+        n_used=None,
+        start=0,
+        noun="image",
+        title=None,
+        dtype="float16",
+    ):
         """`model` is a fitted PCA, or any model with `encode` and a decoder that Network can read.
 
         images: (M, D), (M, H, W) or (M, 1, H, W) in [0, 1], the few images to start from.
@@ -60,11 +73,20 @@ class ComponentExplorer(Widget):
         if not 0 <= n_used <= n_code or not -1 <= start < len(pixels):
             raise ValueError(f"n_used={n_used} of {n_code} components, start={start} of {len(pixels)} images")
         super().__init__(
-            network=network, shape=shape, title=title or "Component explorer", noun=noun,
-            codes=own.tobytes(), images=pixels.tobytes(), labels=label_texts(labels, len(pixels), noun),
-            centre=centre.astype(np.float32).tobytes(), deviations=deviations.astype(np.float32).tobytes(),
-            shares=shares, n_sliders=min(n_sliders, n_code), start=start, n_used=n_used,
-        )  # fmt: skip
+            network=network,
+            shape=shape,
+            title=title or "Component explorer",
+            noun=noun,
+            codes=own.tobytes(),
+            images=pixels.tobytes(),
+            labels=label_texts(labels, len(pixels), noun),
+            centre=centre.astype(np.float32).tobytes(),
+            deviations=deviations.astype(np.float32).tobytes(),
+            shares=shares,
+            n_sliders=min(n_sliders, n_code),
+            start=start,
+            n_used=n_used,
+        )
         self._rows = {"original": pixels[:10] / 255, "decoded": network.decode(own[:10]).clamp(0, 1).numpy()}
 
     def still(self, figure):

@@ -29,15 +29,27 @@ class ConceptMixer(Widget):
     start = t.Int().tag(sync=True)  # the image chosen
 
     def __init__(
-        self, model, images, concepts, labels=None, *, codes=None, measures=(), limit=2.0, start=0, shape=None, title=None, dtype="float16"
+        self,
+        model,
+        images,
+        concepts,
+        labels=None,
+        *,
+        codes=None,
+        measures=(),
+        limit=2.0,
+        start=0,
+        shape=None,
+        title=None,
+        dtype="float16",
     ):
         """`model` has `encode` and a decoder that Network can read (a VAE, an Autoencoder, a PCA), or is a pair of
         the two: (model, network), where a network is shared with another widget.
 
         images: (M, D), (M, H, W) or (M, 1, H, W) in [0, 1], to choose from; None where there are `codes`.
         codes: (M, K), for a generator, which cannot encode: the images are what it, or its network, makes of them.
-        concepts: name -> vector (K,) in the code, such as `repgen.latents.attribute_vector` gives; a slider's unit is one vector.
-        labels: M strings or numbers; by default "image 1", ...
+        concepts: name -> vector (K,) in the code, such as `repgen.latents.attribute_vector` gives; a slider's unit is
+        one vector. labels: M strings or numbers; by default "image 1", ...
         measures: of "slant" and "thickness", those to be measured on the two pictures.
         limit: how far the sliders go, in vectors, both ways. start: the image chosen at first.
         Raises TypeError for a model that the page cannot compute, ValueError for input of the wrong size or range.
@@ -46,7 +58,9 @@ class ConceptMixer(Widget):
         network = Network.from_module(network, dtype)
         shape, n_code = image_shape(network, shape), network.spec["n_in"]
         if (images is None) == (codes is None):
-            raise ValueError("expected images to encode or codes to decode, found " + ("neither" if codes is None else "both"))
+            raise ValueError(
+                "expected images to encode or codes to decode, found " + ("neither" if codes is None else "both")
+            )
         generated = codes is not None
         if generated:
             codes = array(codes, "codes", None, n_code)
@@ -65,12 +79,24 @@ class ConceptMixer(Widget):
             with torch.no_grad():
                 codes = array(model.encode(torch.as_tensor(images).flatten(1)), "the images' codes", n, n_code)
         self._codes = torch.from_numpy(codes)
-        self._vectors = torch.stack([torch.from_numpy(array(v, f"the vector of {name}", n_code)) for name, v in concepts.items()])
+        self._vectors = torch.stack(
+            [torch.from_numpy(array(v, f"the vector of {name}", n_code)) for name, v in concepts.items()]
+        )
         super().__init__(
-            network=network, shape=shape, title=title or "Concept mixer", images=pixels.tobytes(), labels=label_texts(labels, n),
-            codes=self._codes.numpy().tobytes(), names=[str(name) for name in concepts], vectors=self._vectors.numpy().tobytes(),
-            amounts=[0.0] * len(concepts), limit=float(limit), measures=list(measures), start=start, generated=generated,
-        )  # fmt: skip
+            network=network,
+            shape=shape,
+            title=title or "Concept mixer",
+            images=pixels.tobytes(),
+            labels=label_texts(labels, n),
+            codes=self._codes.numpy().tobytes(),
+            names=[str(name) for name in concepts],
+            vectors=self._vectors.numpy().tobytes(),
+            amounts=[0.0] * len(concepts),
+            limit=float(limit),
+            measures=list(measures),
+            start=start,
+            generated=generated,
+        )
         self._pictures = pixels / 255
         self.still_height = 0.6 + 0.85 * len(concepts)
 

@@ -24,7 +24,9 @@ class CorruptAndRepair(Reconstruction):
     amount = t.Float().tag(sync=True)
     still_height = 2.6
 
-    def __init__(self, model, images, labels=None, shape=None, *, kind="masking", amount=0.3, title=None, dtype="float16"):
+    def __init__(
+        self, model, images, labels=None, shape=None, *, kind="masking", amount=0.3, title=None, dtype="float16"
+    ):
         """`model`: an autoencoder, denoising or not, or name -> autoencoder where the reader shall
         choose; whatever Network.from_autoencoder reads.
 

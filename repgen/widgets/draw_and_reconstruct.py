@@ -30,7 +30,9 @@ class DrawAndReconstruct(Reconstruction):
         Raises TypeError for a model that the page cannot compute, ValueError for input of the
         wrong size or range.
         """
-        super().__init__(models, images, labels, shape, dtype, title=title or "Draw and reconstruct", centre=bool(centre))
+        super().__init__(
+            models, images, labels, shape, dtype, title=title or "Draw and reconstruct", centre=bool(centre)
+        )
         self.still_height = 0.7 + 0.62 * (1 + len(self.names))
 
     def still(self, figure):

@@ -27,7 +27,9 @@ def conditionals(rbm, dtype="float16"):
     if {rbm.visible, rbm.hidden} != {"bernoulli"}:
         raise ValueError(f"the page draws units that are 0 or 1; this machine has {rbm.visible} and {rbm.hidden} ones")
     up, down = as_linear(rbm)
-    return Network.from_autoencoder(nn.Sequential(nn.Sequential(up, nn.Sigmoid()), nn.Sequential(down, nn.Sigmoid())), dtype)
+    return Network.from_autoencoder(
+        nn.Sequential(nn.Sequential(up, nn.Sigmoid()), nn.Sequential(down, nn.Sigmoid())), dtype
+    )
 
 
 class Gibbs(Widget):
@@ -45,8 +47,21 @@ class Gibbs(Widget):
     seed = t.Int(0).tag(sync=True)  # of the page's random numbers
     still_height = 1.9
 
-    def __init__(self, rbm, images, labels=None, shape=None, *, noise=None, start=0, hold="nothing", speed=10, seed=0, title=None,
-                 dtype="float16"):  # fmt: skip
+    def __init__(
+        self,
+        rbm,
+        images,
+        labels=None,
+        shape=None,
+        *,
+        noise=None,
+        start=0,
+        hold="nothing",
+        speed=10,
+        seed=0,
+        title=None,
+        dtype="float16",
+    ):
         """`rbm`: an RBM of Bernoulli units, or the Network that `conditionals` makes of one, where
         several widgets of a page share it.
 
@@ -69,7 +84,9 @@ class Gibbs(Widget):
         if images is None or len(images) == 0:
             raise ValueError("images: expected at least one to begin at, found none")
         if not -1 <= start < len(images):
-            raise ValueError(f"start: expected the number of an image, 0 to {len(images) - 1}, or -1 for noise, got {start}")
+            raise ValueError(
+                f"start: expected the number of an image, 0 to {len(images) - 1}, or -1 for noise, got {start}"
+            )
         if hold != "nothing" and start < 0:
             raise ValueError(f"hold {hold!r} keeps a part of an image, but the chain starts from noise")
         network = conditionals(rbm, dtype)
@@ -80,9 +97,17 @@ class Gibbs(Widget):
             noise = offset if offset.any() else torch.full((shape[0] * shape[1],), 0.5)
         noise = image_bytes(torch.as_tensor(noise)[None], "noise", shape)
         super().__init__(
-            network=network, shape=shape, title=title or "Gibbs in the page", images=pixels.tobytes(), noise=noise.tobytes(),
-            labels=label_texts(labels, len(pixels)), start=start, hold=hold, speed=int(speed), seed=int(seed),
-        )  # fmt: skip
+            network=network,
+            shape=shape,
+            title=title or "Gibbs in the page",
+            images=pixels.tobytes(),
+            noise=noise.tobytes(),
+            labels=label_texts(labels, len(pixels)),
+            start=start,
+            hold=hold,
+            speed=int(speed),
+            seed=int(seed),
+        )
         self._noise = torch.from_numpy(noise[0] / np.float32(255))
         self._first = None if start < 0 else torch.from_numpy((pixels[start] / 255 >= 0.5).astype(np.float32))
 
@@ -90,7 +115,9 @@ class Gibbs(Widget):
         """Which pixels are held at first, bool (H * W,)."""
         height, width = self.shape
         rows, columns = np.indices((height, width))
-        return {"nothing": rows < 0, "upper half": rows < height // 2, "left half": columns < width // 2}[self.hold].ravel()
+        return {"nothing": rows < 0, "upper half": rows < height // 2, "left half": columns < width // 2}[
+            self.hold
+        ].ravel()
 
     def still(self, figure):
         height, width = self.shape
@@ -123,6 +150,7 @@ class Gibbs(Widget):
         height, width = self.shape
         spec = self.network.spec
         return (
-            f"Gibbs({self.title!r}: {spec['n_in']} visible and {spec['n_code']} hidden units, {height} x {width} pixels, "
+            f"Gibbs({self.title!r}: {spec['n_in']} visible and {spec['n_code']} hidden units, {height} x {width} "
+            f"pixels, "
             f"{len(self.labels)} images, {len(self.network.weights) / 1e6:.1f} MB of weights)"
         )

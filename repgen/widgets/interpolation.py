@@ -36,7 +36,9 @@ class Interpolation(Widget):
         shape: (H, W) of the images, square by default.
         Raises TypeError for a model that the page cannot compute, ValueError for input of the wrong size or range.
         """
-        models = {str(name): model if isinstance(model, tuple) else (model, model) for name, model in by_name(models).items()}
+        models = {
+            str(name): model if isinstance(model, tuple) else (model, model) for name, model in by_name(models).items()
+        }
         networks = {name: Network.from_module(network, dtype) for name, (_, network) in models.items()}
         shape = shared_image_shape(networks, shape)
         pixels = image_bytes(images, "images", shape)
@@ -48,14 +50,23 @@ class Interpolation(Widget):
             raise ValueError(f"pair={pair}, place={place}: expected two of {n} images, and a place from 0 to 1")
         with torch.no_grad():
             self._codes = [
-                array(model.encode(torch.as_tensor(images).flatten(1)), f"{name}: codes", n, networks[name].spec["n_in"])
+                array(
+                    model.encode(torch.as_tensor(images).flatten(1)), f"{name}: codes", n, networks[name].spec["n_in"]
+                )
                 for name, (model, _) in models.items()
             ]
         super().__init__(
-            networks=list(networks.values()), names=list(models), codes=b"".join(z.tobytes() for z in self._codes),
-            images=pixels.tobytes(), labels=label_texts(labels, n), pair=pair, place=float(place), steps=STEPS, shape=shape,
+            networks=list(networks.values()),
+            names=list(models),
+            codes=b"".join(z.tobytes() for z in self._codes),
+            images=pixels.tobytes(),
+            labels=label_texts(labels, n),
+            pair=pair,
+            place=float(place),
+            steps=STEPS,
+            shape=shape,
             title=title or "From one image to another",
-        )  # fmt: skip
+        )
         self._pictures = pixels / 255
         self.still_height = 0.6 + 0.62 * 2 * len(networks)
 

@@ -32,9 +32,23 @@ class LatentMap(Widget):
     point = t.List().tag(sync=True)  # where the reader stands; can be read and set from Python
     path = t.List().tag(sync=True)  # the corners [x, y] of the reader's path; likewise
 
-    def __init__(self, decoder, codes, labels=None, names=None, images=None, shape=None, *,
-                 axis_labels=("code 1", "code 2"), title=None, extent=None, point=None, prior=None,
-                 path=(), dtype="float16"):  # fmt: skip
+    def __init__(
+        self,
+        decoder,
+        codes,
+        labels=None,
+        names=None,
+        images=None,
+        shape=None,
+        *,
+        axis_labels=("code 1", "code 2"),
+        title=None,
+        extent=None,
+        point=None,
+        prior=None,
+        path=(),
+        dtype="float16",
+    ):
         """`decoder` is whatever Network.from_module reads, from two numbers to an image.
 
         codes: (N, 2), the encoded images; of more than 2,000 the page gets 2,000 at random.
@@ -76,13 +90,20 @@ class LatentMap(Widget):
         point = np.median(codes, 0) if point is None else array(point, "point", 2)
         path = array(path, "path", None, 2) if len(path) else np.zeros((0, 2), np.float32)
         super().__init__(
-            network=network, shape=shape, title=title or "Latent map", axis_labels=list(axis_labels),
+            network=network,
+            shape=shape,
+            title=title or "Latent map",
+            axis_labels=list(axis_labels),
             codes=((codes - low) / (high - low) * 65535).round().astype(np.uint16).tobytes(),
-            box=np.stack([low, high], 1).tolist(), extent=extent.tolist(), point=point.tolist(),
-            labels=labels.astype(np.uint8).tobytes(), names=names,
+            box=np.stack([low, high], 1).tolist(),
+            extent=extent.tolist(),
+            point=point.tolist(),
+            labels=labels.astype(np.uint8).tobytes(),
+            names=names,
             sprite=b"" if images is None else _sprite(image_bytes(images, "images", shape), shape),
-            prior=prior or "", path=path.tolist(),
-        )  # fmt: skip
+            prior=prior or "",
+            path=path.tolist(),
+        )
         x, y = torch.meshgrid(self._places(extent[0], 9), self._places(extent[1], 9).flip(0), indexing="xy")
         self._tiles = network.decode(torch.stack([x, y], -1).reshape(81, 2)).reshape(9, 9, *shape)
         self._codes, self._labels = codes, labels
@@ -103,8 +124,14 @@ class LatentMap(Widget):
         left.scatter(*self._codes.T, s=3, c=colours, linewidths=0)
         for i, name in enumerate(self.names):
             if (mine := self._codes[self._labels == i]).size:
-                left.text(*np.median(mine, 0), name, weight="bold", ha="center", va="center",
-                          bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8})  # fmt: skip
+                left.text(
+                    *np.median(mine, 0),
+                    name,
+                    weight="bold",
+                    ha="center",
+                    va="center",
+                    bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8},
+                )
         left.plot(*np.reshape(self.path, (-1, 2)).T, color="black", linewidth=2)
         left.set(xlabel=self.axis_labels[0], ylabel=self.axis_labels[1])
         sheet = self._tiles.permute(0, 2, 1, 3).reshape(9 * self.shape[0], -1)  # (9, 9, H, W) -> (9 H, 9 W)

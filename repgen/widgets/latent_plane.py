@@ -13,7 +13,8 @@ INK = "#0b62a8"  # of triangle and letters, as in widget.css
 
 
 class LatentPlane(Widget):
-    """A map of the plane through three samples A, B and C of a generator: z = A + x (B - A) + y (C - A), decoded live."""
+    """A map of the plane through three samples A, B and C of a generator: z = A + x (B - A) + y (C - A), decoded
+    live."""
 
     _esm = script("latent_plane")
     _css = Widget._css + (HERE / "latent_plane.css").read_text("utf-8")
@@ -26,8 +27,19 @@ class LatentPlane(Widget):
     shell = t.Bool(False).tag(sync=True)  # whether z has the length of a draw
     still_height = 3.5
 
-    def __init__(self, decoder, latents, *, corners=(0, 1, 2), extent=((-0.25, 1.25), (-0.25, 1.25)), point=(1 / 3, 1 / 3), shape=None,
-                 title=None, shell=False, dtype="float16"):  # fmt: skip
+    def __init__(
+        self,
+        decoder,
+        latents,
+        *,
+        corners=(0, 1, 2),
+        extent=((-0.25, 1.25), (-0.25, 1.25)),
+        point=(1 / 3, 1 / 3),
+        shape=None,
+        title=None,
+        shell=False,
+        dtype="float16",
+    ):
         """`decoder` is whatever Network.from_module reads, from n numbers to an image: of a DCGAN,
         `repgen.dcgan.fold_batch_norm(generator)`.
 
@@ -52,13 +64,22 @@ class LatentPlane(Widget):
         array(extent, "extent", 2, 2)
         extent = [[float(end) for end in side] for side in extent]
         if any(low > 0 or high < 1 for low, high in extent):
-            raise ValueError(f"extent: expected ((x0, x1), (y0, y1)) around the corners, which are at 0 and 1; found {extent}")
+            raise ValueError(
+                f"extent: expected ((x0, x1), (y0, y1)) around the corners, which are at 0 and 1; found {extent}"
+            )
         corners, point = _corners(corners, len(latents)), _point(point, extent)
         self._latents = torch.from_numpy(latents)
         super().__init__(
-            network=network, shape=shape, title=title or "A plane through three samples", latents=latents.tobytes(), extent=extent,
-            usual=[float(v) for v in chi(n).ppf([0.025, 0.975])], corners=corners, point=point, shell=bool(shell),
-        )  # fmt: skip
+            network=network,
+            shape=shape,
+            title=title or "A plane through three samples",
+            latents=latents.tobytes(),
+            extent=extent,
+            usual=[float(v) for v in chi(n).ppf([0.025, 0.975])],
+            corners=corners,
+            point=point,
+            shell=bool(shell),
+        )
 
     @t.validate("corners")
     def _check_corners(self, proposal):
@@ -95,7 +116,12 @@ class LatentPlane(Widget):
                 _letter(ax, 0.12, 0.88, "ABC"[self.corners.index(i)], transform=ax.transAxes)
         x, y = ((torch.arange(9) + 0.5) / 9 * (high - low) + low for low, high in self.extent)
         places = torch.stack(torch.meshgrid(x, y.flip(0), indexing="xy"), -1).reshape(81, 2)
-        sheet = self.network.decode(self.latent(places)).reshape(9, 9, height, width).permute(0, 2, 1, 3).reshape(9 * height, -1)
+        sheet = (
+            self.network.decode(self.latent(places))
+            .reshape(9, 9, height, width)
+            .permute(0, 2, 1, 3)
+            .reshape(9 * height, -1)
+        )
         ax = right.subplots()
         ax.imshow(sheet.clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, extent=(x0, x1, y0, y1), aspect="auto")
         ax.plot([0, 1, 0, 0], [0, 0, 1, 0], color=INK, linewidth=1.2)
@@ -108,15 +134,26 @@ class LatentPlane(Widget):
     def __repr__(self):
         height, width = self.shape
         return (
-            f"LatentPlane({self.title!r}: {'shell' if self.shell else 'plane'} of the samples {', '.join(map(str, self.corners))} "
+            f"LatentPlane({self.title!r}: {'shell' if self.shell else 'plane'} of the samples "
+            f"{', '.join(map(str, self.corners))} "
             f"among {len(self._latents)}, latents of {self._latents.shape[1]}, {height} x {width} pixels)"
         )
 
 
 def _letter(ax, x, y, letter, **options):
     """The name of a corner, white in a disc."""
-    ax.text(x, y, letter, color="white", fontsize=7, weight="bold", ha="center", va="center",
-            bbox={"boxstyle": "circle,pad=0.25", "fc": INK, "ec": "white", "lw": 0.8}, **options)  # fmt: skip
+    ax.text(
+        x,
+        y,
+        letter,
+        color="white",
+        fontsize=7,
+        weight="bold",
+        ha="center",
+        va="center",
+        bbox={"boxstyle": "circle,pad=0.25", "fc": INK, "ec": "white", "lw": 0.8},
+        **options,
+    )
 
 
 def _corners(corners, n):
@@ -132,8 +169,10 @@ def _point(point, extent):
     array(point, "point", 2)
     point = [float(v) for v in point]
     if any(not low <= v <= high for v, (low, high) in zip(point, extent)):
-        raise ValueError(f"point: expected a place (x, y) of the map, x from {extent[0][0]:g} to {extent[0][1]:g} and y from "
-                         f"{extent[1][0]:g} to {extent[1][1]:g}; found {point}")  # fmt: skip
+        raise ValueError(
+            f"point: expected a place (x, y) of the map, x from {extent[0][0]:g} to {extent[0][1]:g} and y from "
+            f"{extent[1][0]:g} to {extent[1][1]:g}; found {point}"
+        )
     return point
 
 

@@ -44,9 +44,15 @@ class Maps(nn.Module):
     def entry(self):
         m = self.layer
         return {
-            "type": CONVOLUTIONS[type(m)], "n_in": self.in_features, "n_out": self.out_features, "in": self.taken,
-            "out": self.given, "kernel": list(m.kernel_size), "stride": list(m.stride), "padding": list(m.padding),
-        }  # fmt: skip
+            "type": CONVOLUTIONS[type(m)],
+            "n_in": self.in_features,
+            "n_out": self.out_features,
+            "in": self.taken,
+            "out": self.given,
+            "kernel": list(m.kernel_size),
+            "stride": list(m.stride),
+            "padding": list(m.padding),
+        }
 
 
 LAYERS[Maps] = Maps.entry
@@ -207,15 +213,21 @@ def _maps(layer, shape, given, where):
     name = type(layer).__name__
     if layer.groups != 1 or layer.dilation != (1, 1) or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         raise TypeError(
-            f"{where} has {layer}: the page computes a {name} with groups=1, dilation=1, and zeros for a padding given in numbers"
+            f"{where} has {layer}: the page computes a {name} with groups=1, dilation=1, and zeros for a padding "
+            f"given in numbers"
         )
     if shape is None:
-        raise ValueError(f"{where} has a {name}, but nothing before it says of what shape its maps are: add nn.Unflatten(1, (C, H, W))")
+        raise ValueError(
+            f"{where} has a {name}, but nothing before it says of what shape its maps are: add nn.Unflatten(1, (C, H, "
+            f"W))"
+        )
     size = " x ".join(map(str, shape))
     if shape[0] != layer.in_channels:
         raise ValueError(f"{where} has a {name} that takes {layer.in_channels} channels, but is given maps of {size}")
     if given not in (None, math.prod(shape)):
-        raise ValueError(f"{where}: a layer gives {given} numbers, the {name} after it takes {size} = {math.prod(shape)}")
+        raise ValueError(
+            f"{where}: a layer gives {given} numbers, the {name} after it takes {size} = {math.prod(shape)}"
+        )
     try:
         return Maps(layer, shape)
     except RuntimeError as error:
@@ -307,5 +319,9 @@ def _check_says(model, method, network):
         raise ValueError(
             f"{type(model).__name__}.{method} does not give what its layers give (relative difference "
             f"{gap:.2g}): is there an activation outside them? Pass the whole path, for example "
-            + ("nn.Sequential(model.decoder, nn.Sigmoid())" if method == "decode" else "nn.Sequential(encoder, decoder)")
+            + (
+                "nn.Sequential(model.decoder, nn.Sigmoid())"
+                if method == "decode"
+                else "nn.Sequential(encoder, decoder)"
+            )
         )

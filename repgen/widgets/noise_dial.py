@@ -25,8 +25,21 @@ class NoiseDial(Widget):
     prior = t.Bool(False).tag(sync=True)  # whether the draws are the prior's instead
     start = t.Int(0).tag(sync=True)  # the image chosen
 
-    def __init__(self, vae, images, labels=None, shape=None, *, scale=1.0, widest=5, draws=16, seed=0, title=None,
-                 network=None, dtype="float16"):  # fmt: skip
+    def __init__(
+        self,
+        vae,
+        images,
+        labels=None,
+        shape=None,
+        *,
+        scale=1.0,
+        widest=5,
+        draws=16,
+        seed=0,
+        title=None,
+        network=None,
+        dtype="float16",
+    ):
         """`vae`: has `posterior(x)`, the mean and log-variance (M, K) of q(z|x), and a decoder that
         Network.from_module reads; any K, and with K = 2 there is a map of the posterior.
 
@@ -41,7 +54,9 @@ class NoiseDial(Widget):
         ValueError for input of the wrong size or range.
         """
         if not callable(getattr(vae, "posterior", None)):
-            raise TypeError(f"a {type(vae).__name__} has no posterior(x): the noise dial needs a variational autoencoder")
+            raise TypeError(
+                f"a {type(vae).__name__} has no posterior(x): the noise dial needs a variational autoencoder"
+            )
         if not 0 < widest < float("inf"):
             raise ValueError(f"widest: expected a number above 0, got {widest}")
         if not 0 <= scale <= widest:
@@ -59,9 +74,17 @@ class NoiseDial(Widget):
         mean, deviation = array(mean, "means", count, width), array((0.5 * log_var).exp(), "deviations", count, width)
         noise = torch.randn(draws, width, generator=torch.Generator().manual_seed(seed)).numpy()
         super().__init__(
-            network=network, shape=shape, title=title or "Noise dial", images=pixels.tobytes(), labels=label_texts(labels, count),
-            means=mean.tobytes(), deviations=deviation.tobytes(), noise=noise.tobytes(), scale=float(scale), widest=float(widest),
-        )  # fmt: skip
+            network=network,
+            shape=shape,
+            title=title or "Noise dial",
+            images=pixels.tobytes(),
+            labels=label_texts(labels, count),
+            means=mean.tobytes(),
+            deviations=deviation.tobytes(),
+            noise=noise.tobytes(),
+            scale=float(scale),
+            widest=float(widest),
+        )
         self._first, self._codes = pixels[0] / 255, mean[0] + scale * deviation[0] * noise
 
     def still(self, figure):

@@ -14,7 +14,8 @@ LONGEST = 200  # rounds of a game: the page shows all of its pictures
 
 
 class RealOrFake(Widget):
-    """Rounds of "real or made?" against one generator or all of them, with the score of the reader and of a discriminator."""
+    """Rounds of "real or made?" against one generator or all of them, with the score of the reader and of a
+    discriminator."""
 
     _esm = script("chance", "normal", "real_or_fake")
     _css = Widget._css + (HERE / "real_or_fake.css").read_text("utf-8")
@@ -23,14 +24,28 @@ class RealOrFake(Widget):
     discriminator = t.Instance(Network, allow_none=True).tag(sync=True, **widget_serialization)
     real = t.Bytes().tag(sync=True)  # uint8 (N, H * W)
     rounds = t.Int(20).tag(sync=True)  # of a game
-    seed = t.Int(None, allow_none=True).tag(sync=True)  # of the page's random numbers; without one every visit has others
-    forger = t.Unicode(None, allow_none=True).tag(sync=True)  # who makes the pictures, None for all mixed; can be set from Python
+    # of the page's random numbers; without one every visit has others
+    seed = t.Int(None, allow_none=True).tag(sync=True)
+    # who makes the pictures, None for all mixed; can be set from Python
+    forger = t.Unicode(None, allow_none=True).tag(sync=True)
     # what was said in this game: {"source": "real" or a forger's name, "said": "real" or "made", "right": bool,
     # "discriminator": its probability of "real", or None}; can be read from Python
     answers = t.List().tag(sync=True)
     still_height = 2.7
 
-    def __init__(self, forgers, real, *, discriminator=None, rounds=20, forger=None, seed=None, shape=None, title=None, dtype="float16"):
+    def __init__(
+        self,
+        forgers,
+        real,
+        *,
+        discriminator=None,
+        rounds=20,
+        forger=None,
+        seed=None,
+        shape=None,
+        title=None,
+        dtype="float16",
+    ):
         """`forgers`: name -> generator, from n numbers to a picture in [0, 1]; whatever Network.from_module reads: of
         a DCGAN, `repgen.dcgan.fold_batch_norm(generator)`, of a VAE the VAE itself.
 
@@ -65,9 +80,16 @@ class RealOrFake(Widget):
             discriminator = _judge(discriminator, shape, dtype)
         self._networks, self._pictures = networks, pixels / 255
         super().__init__(
-            networks=list(networks.values()), names=list(networks), discriminator=discriminator, shape=shape, real=pixels.tobytes(),
-            rounds=int(rounds), forger=forger, seed=None if seed is None else int(seed), title=title or "Real or fake?",
-        )  # fmt: skip
+            networks=list(networks.values()),
+            names=list(networks),
+            discriminator=discriminator,
+            shape=shape,
+            real=pixels.tobytes(),
+            rounds=int(rounds),
+            forger=forger,
+            seed=None if seed is None else int(seed),
+            title=title or "Real or fake?",
+        )
 
     @t.validate("forger")
     def _check_forger(self, proposal):
@@ -96,14 +118,18 @@ class RealOrFake(Widget):
             ax.imshow(values.reshape(self.shape), cmap="gray", vmin=0, vmax=1)
             ax.set(xticks=[], yticks=[], frame_on=False)
             ax.set_title(k, fontsize=8, pad=2)
-        found = [f"{name}: {', '.join(str(k) for k, source in enumerate(sources, 1) if source == name)}" for name in dict.fromkeys([REAL, *sources])]
+        found = [
+            f"{name}: {', '.join(str(k) for k, source in enumerate(sources, 1) if source == name)}"
+            for name in dict.fromkeys([REAL, *sources])
+        ]
         figure.supxlabel("   ".join(found), fontsize=7, rotation=180)
 
     def __repr__(self):
         height, width = self.shape
         nets = {*self.networks, self.discriminator} - {None}
         return (
-            f"RealOrFake({self.title!r}: {', '.join(self.names)} against {len(self._pictures)} real pictures of {height} x {width} "
+            f"RealOrFake({self.title!r}: {', '.join(self.names)} against {len(self._pictures)} real pictures of "
+            f"{height} x {width} "
             f"pixels; {self.rounds} rounds, with{'' if self.discriminator else 'out'} a discriminator, "
             f"{sum(len(net.weights) for net in nets) / 1e6:.2f} MB of weights)"
         )
@@ -124,11 +150,14 @@ def _network(what, net, dtype):
 
 def _judge(net, shape, dtype):
     """The Network of a discriminator: a flat picture of a `shape` -> one logit."""
-    plain = net if isinstance(net, Network) else nn.Sequential(nn.Unflatten(1, (1, *shape)), net)  # convolutions ask for the maps' shape
+    # convolutions ask for the maps' shape
+    plain = net if isinstance(net, Network) else nn.Sequential(nn.Unflatten(1, (1, *shape)), net)
     network = _network("discriminator", plain, dtype)
     spec, pixels = network.spec, int(np.prod(shape))
     if (spec["n_in"], spec["n_out"]) != (pixels, 1):
         raise ValueError(f"discriminator: expected {pixels} numbers to one, found {spec['n_in']} to {spec['n_out']}")
     if spec["layers"][-1]["type"] == "sigmoid":
-        raise ValueError("discriminator: expected a logit, positive for 'real'; this one ends in a Sigmoid: leave that out")
+        raise ValueError(
+            "discriminator: expected a logit, positive for 'real'; this one ends in a Sigmoid: leave that out"
+        )
     return network

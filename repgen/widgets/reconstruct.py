@@ -32,9 +32,14 @@ class Reconstruction(Widget):
         pixels = image_bytes([[0.0] * (shape[0] * shape[1])] if images is None else images, "images", shape)
         count = 0 if images is None else len(pixels)
         super().__init__(
-            networks=list(networks.values()), names=[str(name) for name in networks], shape=shape,
-            images=pixels[:count].tobytes(), labels=label_texts(labels, count), start=0 if count else -1, **more,
-        )  # fmt: skip
+            networks=list(networks.values()),
+            names=[str(name) for name in networks],
+            shape=shape,
+            images=pixels[:count].tobytes(),
+            labels=label_texts(labels, count),
+            start=0 if count else -1,
+            **more,
+        )
         self._pictures = pixels[:10] / 255  # (at most 10, H * W); a black one where there are none
 
     def __repr__(self):

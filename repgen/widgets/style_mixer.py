@@ -13,26 +13,32 @@ LIMITS = {"shares": 1.0, "psi": 1.5, "noise": 2.0}  # they begin at 0
 
 
 class StyleMixer(Widget):
-    """Two samples of a StyleGenerator give their styles, A and B: each layer gets (1 - t) w_A + t w_B, with a share t of its own."""
+    """Two samples of a StyleGenerator give their styles, A and B: each layer gets (1 - t) w_A + t w_B, with a share t
+    of its own."""
 
     _esm = script("reconstruct", "chance", "normal", "style_mixer")
     _css = Widget._css + "".join((HERE / f"{name}.css").read_text("utf-8") for name in ("latent_plane", "style_mixer"))
     mapping = t.Instance(Network).tag(sync=True, **widget_serialization)
-    spec = t.Dict().tag(sync=True)  # {"dtype", "n_style", "layers": [{"n_in", "n_out", "side", "double"}]}, of all after the mapping
+    # {"dtype", "n_style", "layers": [{"n_in", "n_out", "side", "double"}]}, of all after the mapping
+    spec = t.Dict().tag(sync=True)
     weights = t.Bytes().tag(sync=True)  # in the order of `_weights`
     latents = t.Bytes().tag(sync=True)  # float32 (M, n): the samples' latents
-    chosen = t.List().tag(sync=True)  # which samples are A and B; can be read and set from Python, as can all that follow
+    # which samples are A and B; can be read and set from Python, as can all that follow
+    chosen = t.List().tag(sync=True)
     shares = t.List().tag(sync=True)  # t of each layer, 0 (A) to 1 (B), the coarsest first
     psi = t.Float().tag(sync=True)  # of the truncation, 0 to 1.5
     noise = t.Float().tag(sync=True)  # how strong, 0 to 2 times what was learned
     seed = t.Int(0).tag(sync=True)  # of the noise that the page draws; 0: the one that the generator keeps
     still_height = 3.6
 
-    def __init__(self, generator, latents, *, chosen=(0, 1), shares=None, psi=1.0, noise=1.0, title=None, dtype="float16"):
+    def __init__(
+        self, generator, latents, *, chosen=(0, 1), shares=None, psi=1.0, noise=1.0, title=None, dtype="float16"
+    ):
         """latents: (M, n), of the samples that the reader chooses A and B from; a dozen is good.
 
         chosen: which two of these, counted from 0, are A and B at first.
-        shares: for each layer, coarse to fine, how much of its style is B's, 0 to 1; by default the first half of the layers
+        shares: for each layer, coarse to fine, how much of its style is B's, 0 to 1; by default the first half of the
+        layers
             is A's, the other B's.
         psi: styles are m + psi (w - m), with the mean style m. noise: its strength, in multiples of what was learned.
         dtype: how the weights travel, "float16" or "float32".
@@ -55,12 +61,21 @@ class StyleMixer(Widget):
         ]
         spec = {"dtype": dtype, "n_style": generator.style_dim, "slope": SLOPE, "gain": GAIN, "layers": layers}
         half = len(layers) // 2
-        start = {"chosen": chosen, "shares": [0.0] * half + [1.0] * (len(layers) - half) if shares is None else shares, "psi": psi, "noise": noise}
+        start = {
+            "chosen": chosen,
+            "shares": [0.0] * half + [1.0] * (len(layers) - half) if shares is None else shares,
+            "psi": psi,
+            "noise": noise,
+        }
         super().__init__(
-            mapping=mapping, spec=spec, weights=_weights(generator, dtype).tobytes(),
-            shape=[layers[-1]["side"]] * 2, title=title or "Mix two styles", latents=latents.tobytes(),
+            mapping=mapping,
+            spec=spec,
+            weights=_weights(generator, dtype).tobytes(),
+            shape=[layers[-1]["side"]] * 2,
+            title=title or "Mix two styles",
+            latents=latents.tobytes(),
             **{name: self._checked(name, value) for name, value in start.items()},
-        )  # fmt: skip
+        )
 
     def _checked(self, name, value):
         """The value of a trait, as plain numbers; ValueError where it is out of range."""
@@ -82,7 +97,8 @@ class StyleMixer(Widget):
             raise t.TraitError(str(error)) from None
 
     def styles(self, shares=None):
-        """The layers' styles (..., L, style_dim) of shares (..., L), truncated, as the page mixes them; by default of `shares`."""
+        """The layers' styles (..., L, style_dim) of shares (..., L), truncated, as the page mixes them; by default of
+        `shares`."""
         a, b = self._styles[self.chosen]
         shares = torch.as_tensor(self.shares if shares is None else shares).to(a)
         return self._generator.truncate(torch.lerp(a, b, shares[..., None]), self.psi)
@@ -95,7 +111,8 @@ class StyleMixer(Widget):
 
     def still(self, figure):
         n = len(self.shares)
-        crossings = (torch.arange(n) >= torch.arange(n, -1, -1)[:, None]).double()  # the first k layers from A, k = n ... 0
+        # the first k layers from A, k = n ... 0
+        crossings = (torch.arange(n) >= torch.arange(n, -1, -1)[:, None]).double()
         mixed = self._pictures(torch.cat([torch.tensor([self.shares]), crossings]))
         a, b = self.chosen
         figure.suptitle(self.title, fontsize=11)
@@ -128,6 +145,7 @@ def _weights(net, dtype):
         weights = torch.cat([p.detach().float().cpu().flatten() for p in parts]).numpy().astype(dtype)
     if not np.isfinite(weights).all():
         raise ValueError(
-            f"{(~np.isfinite(weights)).sum()} weights are NaN or too large for {dtype}: train again, or pass dtype='float32'"
+            f"{(~np.isfinite(weights)).sum()} weights are NaN or too large for {dtype}: train again, or pass "
+            f"dtype='float32'"
         )
     return weights

@@ -14,12 +14,16 @@ from urllib.parse import urlsplit
 import pytest
 
 pytest.register_assert_rewrite("widget_page")  # so that its assertions, too, say what they found
-from widget_page import settle  # noqa: E402
+from widget_page import settle
 
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -40,7 +44,9 @@ def browser():
         own = playwright.chromium.executable_path  # from `playwright install chromium`
         found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
         if not found and not Path(own).exists():
-            _absent("no Chromium here, so no widget was seen in a browser: install it, or `playwright install chromium`")
+            _absent(
+                "no Chromium here, so no widget was seen in a browser: install it, or `playwright install chromium`"
+            )
         browser = playwright.chromium.launch(executable_path=found or own, args=FLAGS)
         yield browser
         browser.close()

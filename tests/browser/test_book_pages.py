@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*stored.pages(ROOT), "search"]
 MEGABYTES = 3.0  # what a page may load before a reader does anything, text compressed as servers send it
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-THEME = [".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", "#pst-header", "dialog"]  # not ours to mend
+# not ours to mend
+THEME = [".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", "#pst-header", "dialog"]
 MANY = [".highlight", "mjx-container"]  # thousands of spans of a few kinds: looked at on one page only
 
 
@@ -86,7 +87,9 @@ def test_code_and_mathematics_are_legible(scheme, opened):
 
 
 def test_axe_sees_a_fault(page):
-    page.set_content('<html lang="en"><title>t</title><main><img src="data:," ><p style="color:#bbb">pale</p></main></html>')
+    page.set_content(
+        '<html lang="en"><title>t</title><main><img src="data:," ><p style="color:#bbb">pale</p></main></html>'
+    )
     assert {fault.split(":")[0] for fault in axe(page)} >= {"image-alt", "color-contrast"}
 
 
@@ -148,11 +151,15 @@ def test_the_setup_is_folded_and_opens(opened):
 
 def test_the_text_can_be_read_without_javascript(opened):
     page, _ = opened("pages/run", java_script_enabled=False)
-    colours = page.locator("article h1").evaluate("e => [getComputedStyle(e).color, getComputedStyle(document.body).backgroundColor]")
+    colours = page.locator("article h1").evaluate(
+        "e => [getComputedStyle(e).color, getComputedStyle(document.body).backgroundColor]"
+    )
     assert page.locator("article h1").is_visible() and colours[0] != colours[1]
 
 
 def test_the_search_index_is_a_script(book):
     """A page opened as a file may not fetch, so the index has to be a script that holds it."""
     text = (book / "searchindex.js").read_text(encoding="utf-8")
-    assert text.startswith("Search.setIndex(") and json.loads(text[len("Search.setIndex(") : text.rindex(")")])["docnames"]
+    assert (
+        text.startswith("Search.setIndex(") and json.loads(text[len("Search.setIndex(") : text.rindex(")")])["docnames"]
+    )

@@ -41,16 +41,22 @@ def louder(module):
 NETS = {
     "digits": lambda: nn.Sequential(nn.Linear(2, 512), nn.ReLU(), nn.Linear(512, 784), nn.Sigmoid()),
     "bounded": lambda: nn.Sequential(nn.Linear(7, 33), nn.Tanh(), nn.Linear(33, 5, bias=False), nn.LeakyReLU(0.3)),
-    "softplus": lambda: nn.Sequential(nn.Linear(3, 20), nn.Softplus(beta=2, threshold=3), nn.Linear(20, 4), nn.Softplus()),
+    "softplus": lambda: nn.Sequential(
+        nn.Linear(3, 20), nn.Softplus(beta=2, threshold=3), nn.Linear(20, 4), nn.Softplus()
+    ),
     "deep": lambda: nn.Sequential(*(m for _ in range(5) for m in (nn.Linear(16, 16), nn.Tanh(), nn.Identity()))),
     "pca": pca,
     "faces": lambda: louder(conv_vae(64, (16, 24, 32, 64), 32, noise=0.1).decoder),
     "maps": lambda: nn.Sequential(
-        nn.Unflatten(1, (2, 5, 6)), nn.Conv2d(2, 7, (3, 5), stride=(2, 1), padding=(1, 3)), nn.Tanh(),
-        nn.ConvTranspose2d(7, 3, (3, 2), stride=(3, 2), padding=(1, 1), output_padding=(1, 0), bias=False), nn.ReLU(),
-        nn.Flatten(), nn.Linear(336, 4),
+        nn.Unflatten(1, (2, 5, 6)),
+        nn.Conv2d(2, 7, (3, 5), stride=(2, 1), padding=(1, 3)),
+        nn.Tanh(),
+        nn.ConvTranspose2d(7, 3, (3, 2), stride=(3, 2), padding=(1, 1), output_padding=(1, 0), bias=False),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(336, 4),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -98,8 +104,10 @@ def test_a_face_of_64_by_64_takes_less_than_a_frame(page):
     """At its best of 20 calls, so that a busy machine does not count: 15 of the 16.7 ms between two pictures."""
     network = Network.from_module(NETS["faces"]())
     timed = RUN.replace(
-        "return codes.map", "codes = codes.flatMap((z) => Array(20).fill(z)); let t = 0; const lap = () => -t + (t = performance.now());\n"
-        "  const forward = network.forward; const times = codes.map((z) => (lap(), forward(z), lap())); return [[Math.min(...times)]]; codes.map"
+        "return codes.map",
+        "codes = codes.flatMap((z) => Array(20).fill(z)); let t = 0; const lap = () => -t + (t = performance.now());\n"
+        "  const forward = network.forward; const times = codes.map((z) => (lap(), forward(z), lap())); return "
+        "[[Math.min(...times)]]; codes.map",
     )
     weights = base64.b64encode(network.weights).decode()
     [[milliseconds]] = page.evaluate(timed, [FORWARD, network.spec, weights, [[0.5] * 32]])

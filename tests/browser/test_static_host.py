@@ -69,11 +69,15 @@ def build(folder):
         sys.path.insert(0, str(EXT))
     warnings = io.StringIO()
     settings = {
-        "extensions": ["myst_nb", "static_widgets"], "nb_execution_mode": "off", "html_theme": "basic",
+        "extensions": ["myst_nb", "static_widgets"],
+        "nb_execution_mode": "off",
+        "html_theme": "basic",
         "root_doc": "page",
-    }  # fmt: skip
+    }
     with patch_docutils(), docutils_namespace():
-        app = Sphinx(folder / "source", None, folder / "html", folder / "trees", "html", settings, status=None, warning=warnings)
+        app = Sphinx(
+            folder / "source", None, folder / "html", folder / "trees", "html", settings, status=None, warning=warnings
+        )
         app.build()
     return warnings.getvalue()
 
@@ -169,7 +173,11 @@ def test_a_network_that_is_missing_from_the_state(tmp_path):
 def test_a_widget_that_needs_a_kernel_fails_the_build(tmp_path):
     notebook(tmp_path, ipywidgets.IntProgress())
     warnings = build(tmp_path)
-    assert "page.ipynb shows a IntProgressModel" in warnings and "needs a kernel" in warnings and "TQDM_DISABLE" in warnings
+    assert (
+        "page.ipynb shows a IntProgressModel" in warnings
+        and "needs a kernel" in warnings
+        and "TQDM_DISABLE" in warnings
+    )
 
 
 def test_a_page_whose_state_never_came_says_so(built, open_page):

@@ -7,7 +7,19 @@ import re
 import pytest
 import torch
 from test_widgets_ask_for_a_digit import a_net
-from widget_page import accessible, as_grey, close, fits_a_phone, grey, heeds_reduced_motion, mulberry32, press, reached_by_keyboard, settle, static_page
+from widget_page import (
+    accessible,
+    as_grey,
+    close,
+    fits_a_phone,
+    grey,
+    heeds_reduced_motion,
+    mulberry32,
+    press,
+    reached_by_keyboard,
+    settle,
+    static_page,
+)
 
 from repgen.widgets import AskForADigit
 from repgen.widgets.ask_for_a_digit import top_pair
@@ -56,7 +68,9 @@ def test_conditionals_are_those_of_torch(page):
             p.mul_(0.3)
     g = torch.Generator().manual_seed(0)
     v = top.join((torch.rand(4, 400, generator=g) < 0.3).float(), torch.tensor([3, 0, 9, 3]))
-    p_hidden, h, means, after = (torch.tensor(rows, dtype=torch.float32) for rows in zip(*in_the_page(page, top, states=v.tolist())))
+    p_hidden, h, means, after = (
+        torch.tensor(rows, dtype=torch.float32) for rows in zip(*in_the_page(page, top, states=v.tolist()))
+    )
     assert p_hidden.std() > 0.1 and means[:, :400].std() > 0.1 and means[:, 400:].std() > 0.1
     assert (p_hidden - top.hidden_given_visible(v)).abs().max() < 1e-4
     assert (means - top.visible_given_hidden(h)).abs().max() < 1e-4
@@ -65,9 +79,14 @@ def test_conditionals_are_those_of_torch(page):
 
 
 def exactly(rbm):
-    """p(v, h) of a pair with 2 features, 3 classes and 2 hidden units, from its energy: {"f f c c c h h": probability}."""
-    pairs = [(rbm.join(torch.tensor([f]), torch.tensor([k]))[0], torch.tensor(h))
-             for f in itertools.product((0.0, 1.0), repeat=2) for k in range(3) for h in itertools.product((0.0, 1.0), repeat=2)]  # fmt: skip
+    """p(v, h) of a pair with 2 features, 3 classes and 2 hidden units, from its energy: {"f f c c c h h":
+    probability}."""
+    pairs = [
+        (rbm.join(torch.tensor([f]), torch.tensor([k]))[0], torch.tensor(h))
+        for f in itertools.product((0.0, 1.0), repeat=2)
+        for k in range(3)
+        for h in itertools.product((0.0, 1.0), repeat=2)
+    ]
     p = (-rbm.energy(torch.stack([v for v, _ in pairs]), torch.stack([h for _, h in pairs]))).softmax(0).tolist()
     return {"".join(str(int(u)) for u in (*v, *h)): q for (v, h), q in zip(pairs, p)}
 
@@ -216,7 +235,11 @@ def test_fantasies_are_kept(open_widget, url):
 
 
 def test_begins_with_what_it_was_told(open_widget, tmp_path):
-    page = open_widget(static_page(tmp_path, AskForADigit(NET, ["naught", "one", "two", "three"], asked=-1, dtype="float32", seed=SEED)))
+    page = open_widget(
+        static_page(
+            tmp_path, AskForADigit(NET, ["naught", "one", "two", "three"], asked=-1, dtype="float32", seed=SEED)
+        )
+    )
     chain = Chain(asked=-1)
     chain.start()
     assert page.get_by_role("radio", name="none").is_checked() and close(grey(page, PAPER), chain.picture)

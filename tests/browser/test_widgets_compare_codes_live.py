@@ -9,7 +9,9 @@ from test_widgets_compare_codes import CURVED, DIGITS, FLAT, LABELS, PCA2, REBUI
 from widget_page import accessible, as_grey, close, fits_a_phone, grey, reached_by_keyboard, settle, static_page
 
 CODES = {"PCA": FLAT, "curved": CURVED}
-NEAR = {name: NearestNeighbors(n_neighbors=120).fit(z.numpy()).kneighbors(z.numpy())[1][:, 1:] for name, z in CODES.items()}
+NEAR = {
+    name: NearestNeighbors(n_neighbors=120).fit(z.numpy()).kneighbors(z.numpy())[1][:, 1:] for name, z in CODES.items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,12 @@ def shows(page, i):
         assert buttons.all_inner_texts() == [str(LABELS[j].item()) for j in near]
         for at, j in enumerate(near):
             assert close(grey(page, f".rg-near >> nth={row} >> button >> nth={at} >> canvas"), as_grey(DIGITS[j]))
-        counts = [int(number) for number in re.findall(r"\d+", page.locator(".rg-near").nth(row).locator(".rg-caption").nth(1).inner_text())]
+        counts = [
+            int(number)
+            for number in re.findall(
+                r"\d+", page.locator(".rg-near").nth(row).locator(".rg-caption").nth(1).inner_text()
+            )
+        ]
         assert counts == [(LABELS[near] == LABELS[i]).sum().item(), 5, common]
 
 
@@ -84,7 +91,9 @@ def test_a_finger_chooses_too(open_widget, url):
 def towards(codes, i, way, allowed=None):
     """The nearest point within 45 degrees of a direction, by the angle itself."""
     d = codes.double() - codes[i].double()
-    angle = torch.atan2(d[:, 1], d[:, 0]) - {"Right": 0, "Up": torch.pi / 2, "Left": torch.pi, "Down": -torch.pi / 2}[way]
+    angle = (
+        torch.atan2(d[:, 1], d[:, 0]) - {"Right": 0, "Up": torch.pi / 2, "Left": torch.pi, "Down": -torch.pi / 2}[way]
+    )
     inside = (torch.cos(angle) >= 2**-0.5 - 1e-12) & (d.norm(dim=1) > 0)
     if allowed is not None:
         inside &= allowed
@@ -121,9 +130,13 @@ def coloured(page, name):
     """The points of a map whose middle is painted about as dark as a shown one's."""
     settle(page)
     box, at = pad(page, name).bounding_box(), places(page, name)
-    pixels = pad(page, name).locator("canvas").first.evaluate(
-        "(c, at) => at.map(([x, y]) => c.getContext('2d').getImageData(x * c.width, y * c.height, 1, 1).data[3])",
-        [[(x - box["x"]) / box["width"], (y - box["y"]) / box["height"]] for x, y in at.tolist()],
+    pixels = (
+        pad(page, name)
+        .locator("canvas")
+        .first.evaluate(
+            "(c, at) => at.map(([x, y]) => c.getContext('2d').getImageData(x * c.width, y * c.height, 1, 1).data[3])",
+            [[(x - box["x"]) / box["width"], (y - box["y"]) / box["height"]] for x, y in at.tolist()],
+        )
     )
     return torch.tensor(pixels) > 128
 
@@ -159,13 +172,18 @@ def test_the_marks_stand_where_the_neighbours_are(open_widget, url):
     settle(page)
     for name in CODES:
         box, at = pad(page, name).bounding_box(), places(page, name)
-        ink = pad(page, name).locator("canvas").nth(1).evaluate(
-            """(c, at) => at.map(([x, y]) => { // within 11 pixels
+        ink = (
+            pad(page, name)
+            .locator("canvas")
+            .nth(1)
+            .evaluate(
+                """(c, at) => at.map(([x, y]) => { // within 11 pixels
               const r = 11 * c.width / c.clientWidth, d = c.getContext('2d').getImageData(x * c.width - r, y * c.height - r, 2 * r, 2 * r).data;
               return d.filter((v, k) => k % 4 === 3 && v > 128).length;
             })""",
-            [[(x - box["x"]) / box["width"], (y - box["y"]) / box["height"]] for x, y in at.tolist()],
-        )  # fmt: skip
+                [[(x - box["x"]) / box["width"], (y - box["y"]) / box["height"]] for x, y in at.tolist()],
+            )
+        )
         marked = [7, *NEAR["PCA"][7, :5], *NEAR["curved"][7, :5]]
         assert min(ink[j] for j in marked) > 40
         assert sum(v == 0 for v in ink) > 30  # and most of the map is free of them
@@ -180,7 +198,11 @@ def test_what_was_chosen_is_said_and_known(open_widget, url):
     i = towards(FLAT, 7, "Right")
     page.wait_for_function("document.querySelector('[aria-live]').textContent !== ''")
     text = page.locator("[aria-live]").text_content()
-    assert text.startswith(f"{LABELS[i]}. PCA: error ") and "; curved: " in text and text.count("neighbours share its class") == 2
+    assert (
+        text.startswith(f"{LABELS[i]}. PCA: error ")
+        and "; curved: " in text
+        and text.count("neighbours share its class") == 2
+    )
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -191,11 +213,14 @@ def test_no_violation_of_accessibility(open_widget, url, theme):
 
 
 def test_no_sideways_scroll_on_a_phone(open_widget, url, tmp_path):
-    three = a_comparison(codes=CODES | {"a third map with a long name": FLAT.flip(1)}, reconstructions={"curved": REBUILT})
+    three = a_comparison(
+        codes=CODES | {"a third map with a long name": FLAT.flip(1)}, reconstructions={"curved": REBUILT}
+    )
     fits_a_phone(open_widget, url, static_page(tmp_path, three))
     page = open_widget(url, viewport={"width": 360, "height": 700}, is_mobile=True, has_touch=True)
     upper, lower = (box.bounding_box() for box in page.locator(".rg-pad").all())
-    assert upper["y"] + upper["height"] < lower["y"] and lower["width"] < 300  # stacked, and room beside them to scroll by
+    # stacked, and room beside them to scroll by
+    assert upper["y"] + upper["height"] < lower["y"] and lower["width"] < 300
 
 
 def test_everything_can_be_reached_by_keyboard_and_shows_its_focus(open_widget, url):

@@ -10,8 +10,16 @@ from test_forward import FORWARD
 from test_widgets_denoising import AUTOENCODERS
 from widget_checks import lively
 from widget_page import (
-    accessible, as_grey, at_once, close, fits_a_phone, grey, reached_by_keyboard, settle, static_page,
-)  # fmt: skip
+    accessible,
+    as_grey,
+    at_once,
+    close,
+    fits_a_phone,
+    grey,
+    reached_by_keyboard,
+    settle,
+    static_page,
+)
 
 from repgen.autoencoder import Autoencoder
 from repgen.pca import PCA
@@ -69,7 +77,9 @@ def test_an_image_of_the_wrong_size_is_an_error(page):
 
 @pytest.fixture(scope="module")
 def pad(tmp_path_factory):
-    widget = DrawAndReconstruct({"PCA": PCA9, "a net": NET}, SHOWN, [f"digit {i}" for i in range(4)], dtype="float32", title="Draw")
+    widget = DrawAndReconstruct(
+        {"PCA": PCA9, "a net": NET}, SHOWN, [f"digit {i}" for i in range(4)], dtype="float32", title="Draw"
+    )
     return static_page(tmp_path_factory.mktemp("pad"), widget)
 
 
@@ -146,12 +156,16 @@ def test_the_pen_is_round_soft_and_as_wide_as_mnists(open_widget, large):
     assert ((across > 1.9) & (across < 2.5)).all()  # pixels
     assert ((ink > 0.05) & (ink < 0.95)).any() and ink.max() == 1
     rows, columns = torch.nonzero(ink, as_tuple=True)
-    assert (rows.min(), rows.max()) in ((9, 12), (10, 12), (9, 13)) and abs(columns.min() - 6) <= 1 and abs(columns.max() - 21) <= 1
+    assert (
+        (rows.min(), rows.max()) in ((9, 12), (10, 12), (9, 13))
+        and abs(columns.min() - 6) <= 1
+        and abs(columns.max() - 21) <= 1
+    )
 
 
 def test_a_drawing_is_centred_by_its_mass(open_widget, large):
     page = open_widget(large)
-    middle = lambda x, dim: (x.sum(1 - dim) * (torch.arange(28) + 0.5)).sum() / x.sum()  # noqa: E731
+    middle = lambda x, dim: (x.sum(1 - dim) * (torch.arange(28) + 0.5)).sum() / x.sum()
     for half in (0, 0.5 / 28):  # of these two, one would show a centre half a pixel off
         page.get_by_role("button", name="Clear").click()
         draw(page, *((x + half, y + half) for x, y in ((0.1, 0.15), (0.4, 0.15), (0.2, 0.5))))
@@ -170,7 +184,11 @@ def test_an_image_can_be_drawn_over_and_stepped_through(open_widget, pad):
     page.get_by_role("button", name="Next image").click()
     assert checked.get_attribute("aria-label") == "digit 1" and close(grey(page, PAD), as_grey(SHOWN[1]))
     draw(page, (0.1, 0.9), (0.3, 0.9))
-    assert checked.count() == 0 and (grey(page, PAD) >= as_grey(SHOWN[1]) - 0.5).all() and not close(grey(page, PAD), as_grey(SHOWN[1]))
+    assert (
+        checked.count() == 0
+        and (grey(page, PAD) >= as_grey(SHOWN[1]) - 0.5).all()
+        and not close(grey(page, PAD), as_grey(SHOWN[1]))
+    )
     page.get_by_role("button", name="Next image").click()
     assert close(grey(page, PAD), as_grey(SHOWN[2])) and close(grey(page, SEEN), as_grey(SHOWN[2]))
     for _ in range(3):
@@ -194,7 +212,8 @@ def test_the_keyboard_draws_too(open_widget, pad):
     page.wait_for_function("document.querySelector('[aria-live]').textContent === 'pen up'")
     page.get_by_role("button", name="Clear").click()
     page.wait_for_function("document.querySelector('[aria-live]').textContent.startsWith('PCA: squared error')")
-    for keys, said in (((" ", "ArrowRight", " "), "pen up"), ((" ",), "pen down")):  # not the error of what is drawn meanwhile
+    # not the error of what is drawn meanwhile
+    for keys, said in (((" ", "ArrowRight", " "), "pen up"), ((" ",), "pen down")):
         at_once(page, *keys)
         page.wait_for_function(f"document.querySelector('[aria-live]').textContent === '{said}'")
 
@@ -215,7 +234,9 @@ def test_a_finger_draws_and_nothing_scrolls(open_widget, large):
 
 @pytest.fixture(scope="module")
 def repair(tmp_path_factory):
-    widget = CorruptAndRepair({"PCA": PCA9, "a net": NET}, SHOWN, [f"digit {i}" for i in range(4)], dtype="float32", title="Repair")
+    widget = CorruptAndRepair(
+        {"PCA": PCA9, "a net": NET}, SHOWN, [f"digit {i}" for i in range(4)], dtype="float32", title="Repair"
+    )
     return static_page(tmp_path_factory.mktemp("repair"), widget)
 
 
@@ -307,7 +328,9 @@ def test_a_chain_takes_what_was_repaired(open_widget, repair):
         items = page.locator(".rg-chain [role=listitem]")
         assert items.count() == min(taken + 2, 10)
         for at, state in zip((0, -1), (states[-items.count()], states[-1])):
-            assert close(grey(page, f".rg-chain > :nth-child({1 if at == 0 else items.count()}) canvas"), as_grey(state))
+            assert close(
+                grey(page, f".rg-chain > :nth-child({1 if at == 0 else items.count()}) canvas"), as_grey(state)
+            )
     assert items.all_text_contents() == [str(i) for i in range(3, 13)]
     page.wait_for_function("document.querySelector('[aria-live]').textContent.startsWith('step 12, corrupted error')")
     page.get_by_role("button", name="Back to the start").click()
@@ -362,7 +385,9 @@ def test_nothing_moves_by_itself_where_that_is_not_wanted(open_widget, repair):
 
 def test_widgets_share_the_weights_of_an_autoencoder(open_widget, tmp_path):
     network = Network.from_autoencoder(NET)
-    url = static_page(tmp_path, DrawAndReconstruct({"one": network, "two": network}, SHOWN), CorruptAndRepair(network, SHOWN))
+    url = static_page(
+        tmp_path, DrawAndReconstruct({"one": network, "two": network}, SHOWN), CorruptAndRepair(network, SHOWN)
+    )
     assert (tmp_path / "page.html").read_text().count('["weights"]') == 1
     page = open_widget(url)
     assert page.locator(".rg-draw").count() == page.locator(".rg-repair").count() == 1

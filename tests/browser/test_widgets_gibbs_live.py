@@ -7,7 +7,19 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 from test_widgets_gibbs import a_machine
-from widget_page import accessible, as_grey, close, fits_a_phone, grey, heeds_reduced_motion, mulberry32, press, reached_by_keyboard, settle, static_page
+from widget_page import (
+    accessible,
+    as_grey,
+    close,
+    fits_a_phone,
+    grey,
+    heeds_reduced_motion,
+    mulberry32,
+    press,
+    reached_by_keyboard,
+    settle,
+    static_page,
+)
 
 from repgen.widgets import Gibbs
 from repgen.widgets.base import script
@@ -67,7 +79,11 @@ def exactly(rbm):
     """p(v, h) of a machine of 3 and 2 units, from the definition of its energy: {"v v v h h": probability}."""
     v, h = torch.cartesian_prod(*[torch.arange(2.0)] * 3), torch.cartesian_prod(*[torch.arange(2.0)] * 2)
     p = torch.stack([(-rbm.energy(row.expand(4, 3), h)).exp() for row in v]).detach()
-    return {"".join(str(int(u)) for u in (*a, *b)): (p[i, j] / p.sum()).item() for i, a in enumerate(v) for j, b in enumerate(h)}
+    return {
+        "".join(str(int(u)) for u in (*a, *b)): (p[i, j] / p.sum()).item()
+        for i, a in enumerate(v)
+        for j, b in enumerate(h)
+    }
 
 
 def test_a_tiny_machine_is_in_its_states_as_often_as_enumeration_says(page):
@@ -100,9 +116,14 @@ class Chain:
 
     def start(self, picture=None, keep=False, noise=NOISE):
         white = [v >= 0.5 for v in picture] if picture is not None else None
-        self.v = torch.tensor([
-            float(self.v[i] if keep and self.held[i] else next(self.random) < noise[i] if white is None else white[i]) for i in range(64)
-        ])  # fmt: skip
+        self.v = torch.tensor(
+            [
+                float(
+                    self.v[i] if keep and self.held[i] else next(self.random) < noise[i] if white is None else white[i]
+                )
+                for i in range(64)
+            ]
+        )
         self.hidden()
 
     def hidden(self):
@@ -171,14 +192,18 @@ def test_what_is_shown_is_the_machines_chain(open_widget, url):
 def outlined(page):
     """Which of the 64 pixels the overlay tints."""
     settle(page)
-    alpha = page.locator(".rg-held").evaluate("""(c) => Array.from({ length: 64 }, (_, k) =>
+    alpha = page.locator(
+        ".rg-held"
+    ).evaluate("""(c) => Array.from({ length: 64 }, (_, k) =>
       c.getContext("2d").getImageData(((k % 8) + 0.5) * c.width / 8, (Math.floor(k / 8) + 0.5) * c.height / 8, 1, 1).data[3])""")
     return torch.tensor(alpha) > 0
 
 
 def test_a_half_is_held_and_the_rest_goes_on(open_widget, tmp_path):
     upper, left = torch.arange(64) < 32, torch.arange(64) % 8 < 4
-    page = open_widget(static_page(tmp_path, Gibbs(RBM, DIGITS[:2], dtype="float32", hold="upper half", start=1, seed=SEED)))
+    page = open_widget(
+        static_page(tmp_path, Gibbs(RBM, DIGITS[:2], dtype="float32", hold="upper half", start=1, seed=SEED))
+    )
     chain = Chain()
     chain.start(DIGITS[1])
     chain.held = upper
@@ -202,7 +227,7 @@ def test_painting_by_pointer_holds_white_black_and_what_is_there(open_widget, ur
     page = open_widget(url)
     page.get_by_label("show the pixels as drawn").check()
     box = page.locator(".rg-pad").bounding_box()
-    at = lambda k: (box["x"] + (k % 8 + 0.5) * box["width"] / 8, box["y"] + (k // 8 + 0.5) * box["height"] / 8)  # noqa: E731
+    at = lambda k: (box["x"] + (k % 8 + 0.5) * box["width"] / 8, box["y"] + (k // 8 + 0.5) * box["height"] / 8)
 
     def drag(brush, start, end):
         page.get_by_role("radio", name=brush).check()

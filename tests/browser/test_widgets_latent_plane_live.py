@@ -1,4 +1,5 @@
-"""The latent plane, in a static page: what is shown, large and on the whole map, is what the generator makes of the same z."""
+"""The latent plane, in a static page: what is shown, large and on the whole map, is what the generator makes of the
+same z."""
 
 import numpy as np
 import pytest
@@ -20,7 +21,10 @@ def url(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def on_the_shell(tmp_path_factory):
-    return static_page(tmp_path_factory.mktemp("shell"), a_plane(point=START, corners=(4, 2, 6), shell=True, dtype="float32", title="Shell"))
+    return static_page(
+        tmp_path_factory.mktemp("shell"),
+        a_plane(point=START, corners=(4, 2, 6), shell=True, dtype="float32", title="Shell"),
+    )
 
 
 def readout(page):
@@ -34,7 +38,9 @@ def shows(page, x, y, corners=(0, 1, 2), shell=False):
     z = z_at(x, y, corners, shell)
     assert readout(page) == pytest.approx([x, y, np.sqrt(z @ z), 5**0.5], abs=0.0051)
     assert close(grey(page, HERE), as_grey(decoded([(x, y)], corners, shell)))
-    mark = page.locator(".rg-now").evaluate("(mark) => mark.offsetLeft + mark.offsetWidth / 2") / page.locator(".rg-length").evaluate("(bar) => bar.clientWidth")
+    mark = page.locator(".rg-now").evaluate("(mark) => mark.offsetLeft + mark.offsetWidth / 2") / page.locator(
+        ".rg-length"
+    ).evaluate("(bar) => bar.clientWidth")
     assert mark == pytest.approx(min(1, np.sqrt(z @ z) / 2 / 5**0.5), abs=0.015)
 
 
@@ -43,7 +49,9 @@ def chosen(page):
     settle(page)
     letters = page.locator(".rg-letter").all_text_contents()
     samples = page.locator(".rg-sample").all()
-    assert [s.get_attribute("aria-label") for s in samples] == [f"sample {i + 1}" + (f", corner {x}" if x else "") for i, x in enumerate(letters)]
+    assert [s.get_attribute("aria-label") for s in samples] == [
+        f"sample {i + 1}" + (f", corner {x}" if x else "") for i, x in enumerate(letters)
+    ]
     assert [s.get_attribute("aria-pressed") for s in samples] == ["true" if x else "false" for x in letters]
     return [letters.index(x) for x in "ABC"]
 
@@ -51,7 +59,9 @@ def chosen(page):
 def on_page(page, x, y):
     """Where a place is on the page: the plot's edges are 44, 10, 10 and 40 pixels wide."""
     box = page.locator(".rg-pad").bounding_box()
-    return box["x"] + 44 + (x + 0.25) / 1.5 * (box["width"] - 54), box["y"] + 10 + (1.25 - y) / 1.5 * (box["height"] - 50)
+    return box["x"] + 44 + (x + 0.25) / 1.5 * (box["width"] - 54), box["y"] + 10 + (1.25 - y) / 1.5 * (
+        box["height"] - 50
+    )
 
 
 def place_at(page, px, py):
@@ -70,7 +80,10 @@ def test_the_first_view_is_that_of_the_place_on_the_plane_or_its_shell(open_widg
     assert chosen(page) == [0, 1, 2]
     for i, picture in enumerate(GENERATOR(LATENTS)):
         assert close(grey(page, f".rg-sample >> nth={i} >> canvas"), as_grey(picture))
-    assert not page.get_by_label("keep the length of a draw").is_checked() and page.locator("[aria-live]").text_content() == ""
+    assert (
+        not page.get_by_label("keep the length of a draw").is_checked()
+        and page.locator("[aria-live]").text_content() == ""
+    )
     page = open_widget(on_the_shell)
     shows(page, *START, (4, 2, 6), True)
     assert chosen(page) == [4, 2, 6] and page.get_by_label("keep the length of a draw").is_checked()
@@ -89,9 +102,18 @@ def test_the_length_is_kept_where_that_is_asked(open_widget, url):
 
 def test_the_band_of_the_bar_is_where_the_draws_are(open_widget, url):
     page = open_widget(url)
-    left, width, whole = page.locator(".rg-usual").evaluate("(band) => [band.offsetLeft, band.offsetWidth, band.parentNode.clientWidth]")
-    low, high = torch.randn(100_000, 5, generator=torch.Generator().manual_seed(0)).norm(dim=1).quantile(torch.tensor([0.025, 0.975])).tolist()
-    assert left / whole == pytest.approx(low / 2 / 5**0.5, abs=0.01) and (left + width) / whole == pytest.approx(high / 2 / 5**0.5, abs=0.01)
+    left, width, whole = page.locator(".rg-usual").evaluate(
+        "(band) => [band.offsetLeft, band.offsetWidth, band.parentNode.clientWidth]"
+    )
+    low, high = (
+        torch.randn(100_000, 5, generator=torch.Generator().manual_seed(0))
+        .norm(dim=1)
+        .quantile(torch.tensor([0.025, 0.975]))
+        .tolist()
+    )
+    assert left / whole == pytest.approx(low / 2 / 5**0.5, abs=0.01) and (left + width) / whole == pytest.approx(
+        high / 2 / 5**0.5, abs=0.01
+    )
     assert f"{low:.1f} to {high:.1f}" in page.locator(".rg-facts .rg-hint").inner_text()
 
 
@@ -99,7 +121,13 @@ def test_arrow_keys_move_and_enter_goes_to_the_nearest_corner(open_widget, url):
     page, (x, y) = open_widget(url), START
     pad = page.get_by_role("application", name="Map of the plane through A, B and C")
     pad.focus()
-    for key, dx, dy in [("ArrowRight", 0.02, 0), ("ArrowUp", 0, 0.02), ("Shift+ArrowRight", 0.1, 0), ("Shift+ArrowDown", 0, -0.1), ("ArrowLeft", -0.02, 0)]:
+    for key, dx, dy in [
+        ("ArrowRight", 0.02, 0),
+        ("ArrowUp", 0, 0.02),
+        ("Shift+ArrowRight", 0.1, 0),
+        ("Shift+ArrowDown", 0, -0.1),
+        ("ArrowLeft", -0.02, 0),
+    ]:
         page.keyboard.press(key)
         x, y = x + dx, y + dy
         shows(page, x, y)
@@ -156,7 +184,7 @@ def test_a_finger_moves_it_too(open_widget, on_the_shell):
 
 def test_a_sample_takes_the_place_of_the_corner_chosen_longest_ago(open_widget, url):
     page = open_widget(url)
-    sample = lambda i: page.get_by_role("button", name=f"sample {i + 1}")  # noqa: E731
+    sample = lambda i: page.get_by_role("button", name=f"sample {i + 1}")
     corners = [0, 1, 2]
     for i, p in [(5, 0), (3, 1), (6, 2), (0, 0)]:  # A, B, C and A again
         assert page.locator(".rg-next").inner_text().endswith(f"the place of {'ABC'[p]}.")
@@ -193,9 +221,16 @@ def test_the_corners_are_on_the_map(open_widget, url):
               const middle = (k) => ((k + 0.5) / 8 - 0.5) * size;
               return [Array.from({ length: 64 }, (_, k) => at(x + middle(k % 8), y + middle(Math.floor(k / 8)))[0]), at(x + dx, y + dy)];
             }""",
-            [px - box["x"], py - box["y"], size, (1 if x else -1) * (size / 2 + 3) + 6.5, (-1 if y else 1) * (size / 2 + 3)],
-        )  # fmt: skip
-        gaps = (torch.tensor(shown) - 255 * GENERATOR(LATENTS).flatten(1)).abs().mean(1)  # about where the pixels' middles are, by sample
+            [
+                px - box["x"],
+                py - box["y"],
+                size,
+                (1 if x else -1) * (size / 2 + 3) + 6.5,
+                (-1 if y else 1) * (size / 2 + 3),
+            ],
+        )
+        # about where the pixels' middles are, by sample
+        gaps = (torch.tensor(shown) - 255 * GENERATOR(LATENTS).flatten(1)).abs().mean(1)
         assert gaps.argmin() == i and gaps[i] < 32
         assert ink == [11, 98, 168, 255]  # the disc of its letter
 
@@ -212,7 +247,11 @@ HOOK = """() => {  // keeps the sheet of tiles that the map draws
 def map_is(page, corners, shell):
     """The map becomes what the generator makes of the middles of its 15 x 15 cells, to one grey level."""
     middles = -0.2 + 0.1 * np.arange(15)
-    want = as_grey(decoded([(x, y) for y in middles[::-1] for x in middles], corners, shell)).reshape(15, 15, 8, 8).permute(0, 2, 1, 3)
+    want = (
+        as_grey(decoded([(x, y) for y in middles[::-1] for x in middles], corners, shell))
+        .reshape(15, 15, 8, 8)
+        .permute(0, 2, 1, 3)
+    )
     page.wait_for_function(
         """(want) => {
           const d = window.sheet?.getContext("2d").getImageData(0, 0, 120, 120).data;
@@ -241,23 +280,35 @@ def test_the_whole_map_is_what_the_generator_makes(open_widget, url):
 def test_the_map_stands_where_its_axes_say(open_widget, tmp_path):
     flat = nn.Linear(3, 64)  # images of one grey, 0.2 + 0.4 x + 0.15 y
     flat.weight.data, flat.bias.data = torch.tensor([[0.0, 0.4, 0.15]]).repeat(64, 1), torch.full((64,), 0.2)
-    url = static_page(tmp_path, LatentPlane(flat, torch.tensor([[0.0, 0, 0], [0, 1, 0], [0, 0, 1]]), dtype="float32", title="Flat"))
+    url = static_page(
+        tmp_path, LatentPlane(flat, torch.tensor([[0.0, 0, 0], [0, 1, 0], [0, 0, 1]]), dtype="float32", title="Flat")
+    )
     page = open_widget(url)
     page.get_by_label("decode the whole map").check()
     at = -0.2 + 0.1 * torch.arange(15)
     want = 255 * (0.2 + 0.4 * at[None, :] + 0.15 * at.flip(0)[:, None]).clamp(0, 1)  # rows go down
     x, y = torch.meshgrid(torch.arange(15), torch.arange(15).flip(0), indexing="xy")
-    free = ((x < 1) | (y < 1) | (x + y > 15)) & ((x - 1.5).abs() + (y - 13.5).abs() > 3) & ((x - 13.5).abs() + (y - 1.5).abs() > 3) & (x + y > 3)  # of lines and letters
+    # of lines and letters
+    free = (
+        ((x < 1) | (y < 1) | (x + y > 15))
+        & ((x - 1.5).abs() + (y - 13.5).abs() > 3)
+        & ((x - 13.5).abs() + (y - 1.5).abs() > 3)
+        & (x + y > 3)
+    )
     assert free.sum() > 90
     cells = [[i, v] for i, (v, clear) in enumerate(zip(want.flatten().tolist(), free.flatten().tolist())) if clear]
-    page.wait_for_function(f"(cells) => {{ const all = ({TILES})(); return cells.every(([i, v]) => Math.abs(all[i][0] - v) < 1.5 && all[i][3] === 255); }}", arg=cells)
+    page.wait_for_function(
+        f"(cells) => {{ const all = ({TILES})(); return cells.every(([i, v]) => Math.abs(all[i][0] - v) < 1.5 && "
+        f"all[i][3] === 255); }}",
+        arg=cells,
+    )
 
 
 def test_views_of_one_widget_move_together(open_widget, tmp_path):
     """As they do when `point`, `corners` or `shell` are set from Python."""
     plane = a_plane(point=START, dtype="float32")
     page = open_widget(static_page(tmp_path, plane, plane))
-    second = lambda part: f".rg-corners >> nth=1 >> {part}"  # noqa: E731
+    second = lambda part: f".rg-corners >> nth=1 >> {part}"
     first = page.locator(".rg-corners").first
     first.locator(".rg-pad").focus()
     page.keyboard.press("Enter")
@@ -293,7 +344,8 @@ def test_no_sideways_scroll_on_a_phone(open_widget, url):
     fits_a_phone(open_widget, url)
     page = open_widget(url, viewport={"width": 360, "height": 480}, is_mobile=True, has_touch=True)
     picture, pad = (page.locator(part).bounding_box() for part in (".rg-figure", ".rg-pad"))
-    assert picture["y"] + picture["height"] <= pad["y"] and pad["width"] > 280  # the picture is above the map, and stays there
+    # the picture is above the map, and stays there
+    assert picture["y"] + picture["height"] <= pad["y"] and pad["width"] > 280
     page.evaluate(f"scrollTo(0, {picture['y'] + 80})")
     settle(page)
     assert page.locator(".rg-columns").bounding_box()["y"] < -40

@@ -6,8 +6,18 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 from widget_page import (
-    TILES, accessible, as_grey, close, decoded_tiles, fits_a_phone, grey, place, reached_by_keyboard, settle, static_page,
-)  # fmt: skip
+    TILES,
+    accessible,
+    as_grey,
+    close,
+    decoded_tiles,
+    fits_a_phone,
+    grey,
+    place,
+    reached_by_keyboard,
+    settle,
+    static_page,
+)
 
 from repgen.pca import PCA
 from repgen.widgets import ComponentExplorer, LatentMap, Network
@@ -19,7 +29,9 @@ PCA2, PCA12 = PCA(2).fit(DIGITS), PCA(12).fit(DIGITS)
 
 @pytest.fixture(scope="module")
 def explorer(tmp_path_factory):
-    widget = ComponentExplorer(PCA12, DIGITS[:3], ["zero", "one", "two"], n_sliders=5, dtype="float32", noun="digit", title="Explore")
+    widget = ComponentExplorer(
+        PCA12, DIGITS[:3], ["zero", "one", "two"], n_sliders=5, dtype="float32", noun="digit", title="Explore"
+    )
     return static_page(tmp_path_factory.mktemp("explorer"), widget)
 
 
@@ -104,8 +116,10 @@ def test_an_explorer_of_an_autoencoder_measures_from_the_mean_code(open_widget, 
     model.decoder = torch.nn.Sequential(torch.nn.Linear(3, 64), torch.nn.Sigmoid())
     model.encode = lambda x: x @ torch.ones(64, 3) / 20 + torch.tensor([1.0, 2.0, 3.0])
     codes = model.encode(DIGITS)
-    page = open_widget(static_page(tmp_path, ComponentExplorer(model, DIGITS[:2], codes=codes, dtype="float32", start=-1)))
-    decode = lambda z: as_grey(model.decoder(z).detach())  # noqa: E731
+    page = open_widget(
+        static_page(tmp_path, ComponentExplorer(model, DIGITS[:2], codes=codes, dtype="float32", start=-1))
+    )
+    decode = lambda z: as_grey(model.decoder(z).detach())
     assert close(grey(page, AFTER), decode(codes.mean(0)))
     page.get_by_role("slider", name="unit 2").focus()
     page.keyboard.press("End")
@@ -166,7 +180,7 @@ def test_enter_goes_to_the_nearest_image_and_shows_the_original(open_widget, lat
 def test_pointer_previews_pins_and_drags(open_widget, latent_map):
     page = open_widget(latent_map)
     box = page.locator(".rg-pad").bounding_box()
-    at = lambda u, v: (box["x"] + u * box["width"], box["y"] + v * box["height"])  # noqa: E731
+    at = lambda u, v: (box["x"] + u * box["width"], box["y"] + v * box["height"])
     pinned = place(page)[0]
     page.mouse.move(*at(0.3, 0.8))
     hovered = place(page)[0]
@@ -197,7 +211,9 @@ def test_a_finger_moves_it_too(open_widget, latent_map):
 def test_the_whole_map_is_decoded_where_asked(open_widget, tmp_path):
     flat = torch.nn.Linear(2, 64)  # images of one grey, 0.5 + 0.3 x + 0.15 y
     flat.weight.data, flat.bias.data = torch.tensor([[0.3, 0.15]]).repeat(64, 1), torch.full((64,), 0.5)
-    url = static_page(tmp_path, LatentMap(flat, torch.zeros(1, 2), extent=((-1, 1), (-1, 1)), dtype="float32", title="Flat"))
+    url = static_page(
+        tmp_path, LatentMap(flat, torch.zeros(1, 2), extent=((-1, 1), (-1, 1)), dtype="float32", title="Flat")
+    )
     page = open_widget(url)
     page.get_by_label("show the points").uncheck()
     settle(page)

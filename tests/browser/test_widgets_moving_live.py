@@ -20,12 +20,17 @@ MODELS = {"autoencoder": Autoencoder((64, 20, 5), torch.nn.Tanh), "VAE": VAE.den
 for model in MODELS.values():
     lively(model, seed=1, factor=2).requires_grad_(False)
 SCORE = DIGITS.sum(1)
-VECTORS = {"ink": attribute_vector(PCA9.encode(DIGITS), SCORE), "left": attribute_vector(PCA9.encode(DIGITS), DIGITS.reshape(-1, 8, 8)[:, :, :4].sum((1, 2)))}
+VECTORS = {
+    "ink": attribute_vector(PCA9.encode(DIGITS), SCORE),
+    "left": attribute_vector(PCA9.encode(DIGITS), DIGITS.reshape(-1, 8, 8)[:, :, :4].sum((1, 2))),
+}
 
 
 @pytest.fixture(scope="module")
 def between(tmp_path_factory):
-    return static_page(tmp_path_factory.mktemp("between"), Interpolation(MODELS, DIGITS[:5], NAMES, pair=(0, 3), dtype="float32"))
+    return static_page(
+        tmp_path_factory.mktemp("between"), Interpolation(MODELS, DIGITS[:5], NAMES, pair=(0, 3), dtype="float32")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +126,9 @@ def test_the_mixture_is_what_torch_computes(open_widget, mixer):
 
 def test_of_a_generator_a_sample_and_the_mixture_are_shown(open_widget, tmp_path):
     generator, z = a_generator()
-    page = open_widget(static_page(tmp_path, ConceptMixer(generator, None, VECTORS, NAMES[:4], codes=z, dtype="float32")))
+    page = open_widget(
+        static_page(tmp_path, ConceptMixer(generator, None, VECTORS, NAMES[:4], codes=z, dtype="float32"))
+    )
     page.get_by_role("radio", name="digit 1").check()
     page.get_by_role("slider", name="ink").fill("1.5")
     settle(page)

@@ -7,8 +7,18 @@ import torch
 from sklearn.datasets import load_digits
 from test_widgets_noise_dial import a_vae
 from widget_page import (
-    accessible, as_grey, at_once, close, decoded_tiles, fits_a_phone, grey, place, reached_by_keyboard, settle, static_page,
-)  # fmt: skip
+    accessible,
+    as_grey,
+    at_once,
+    close,
+    decoded_tiles,
+    fits_a_phone,
+    grey,
+    place,
+    reached_by_keyboard,
+    settle,
+    static_page,
+)
 
 from repgen.pca import PCA
 from repgen.widgets import LatentMap, NoiseDial
@@ -70,7 +80,9 @@ def test_draws_are_the_posteriors_as_wide_as_the_dial_says(open_widget, dial):
     assert close(grey(page, ".rg-pair .rg-figure:nth-child(2) canvas"), draws(page)[7])  # at 0 all are the mean's
     with torch.no_grad():
         q = VAE2.posterior(DIGITS[2:3])
-    kl = torch.distributions.kl_divergence(torch.distributions.Normal(q.mean, (0.5 * q.log_var).exp()), torch.distributions.Normal(0, 1))
+    kl = torch.distributions.kl_divergence(
+        torch.distributions.Normal(q.mean, (0.5 * q.log_var).exp()), torch.distributions.Normal(0, 1)
+    )
     assert abs(float(facts(page)[2].split()[0]) - kl.sum()) < 0.06
 
 
@@ -117,7 +129,9 @@ def frames(page):
     """Where the frames of the film say they are, (12, 2); each is seen to show what is there."""
     settle(page)
     labels = page.locator(".rg-film canvas").evaluate_all("(all) => all.map((c) => c.getAttribute('aria-label'))")
-    at = torch.tensor([[float(v) for v in re.findall(r"code \d (-?[\d.]+)", text.replace("−", "-"))] for text in labels])
+    at = torch.tensor(
+        [[float(v) for v in re.findall(r"code \d (-?[\d.]+)", text.replace("−", "-"))] for text in labels]
+    )
     for i in (0, 3, 11):
         want = as_grey(PCA2.decode(at[i : i + 1]))
         assert (grey(page, f".rg-film > :nth-child({i + 1}) canvas") - want).abs().max() < 2  # labels have two decimals
@@ -131,7 +145,7 @@ def test_a_path_is_drawn_by_the_pointer(open_widget, path_map):
     page.get_by_role("button", name="Draw a path").click()
     box = page.locator(".rg-pad").bounding_box()
     w, h = box["width"] - 54, box["height"] - 50  # less the edges of the plot
-    at = lambda x, y: (box["x"] + 44 + (x + 2) / 4 * w, box["y"] + 10 + (2 - y) / 4 * h)  # noqa: E731
+    at = lambda x, y: (box["x"] + 44 + (x + 2) / 4 * w, box["y"] + 10 + (2 - y) / 4 * h)
     page.mouse.move(*at(-1, -1))
     page.mouse.down()
     page.mouse.move(*at(1, -1), steps=6)
@@ -157,19 +171,32 @@ def test_a_path_is_drawn_by_the_keyboard(open_widget, path_map):
     assert not page.locator(".rg-film").is_visible()  # not asked for
     page.get_by_role("button", name="Draw a path").press("Enter")
     page.locator(".rg-pad").focus()
-    for key in ("Space", "Shift+ArrowRight", "Shift+ArrowRight", "Space", "Shift+ArrowUp", "Space", "Shift+ArrowDown", "Space", "Backspace"):
+    for key in (
+        "Space",
+        "Shift+ArrowRight",
+        "Shift+ArrowRight",
+        "Space",
+        "Shift+ArrowUp",
+        "Space",
+        "Shift+ArrowDown",
+        "Space",
+        "Backspace",
+    ):
         page.keyboard.press(key)
     along = torch.arange(12) / 11 * 1.2  # 0.8 to the right, 0.4 up
     want = torch.stack([along.clamp(max=0.8), (along - 0.8).clamp(min=0)], 1)
     assert (frames(page) - want).abs().max() < 0.006
     page.wait_for_function("document.querySelector('[aria-live]').textContent === 'path of 3 corners, 1.20 long'")
-    at_once(page, "ArrowLeft", "Backspace")  # what is said of a place comes 50 ms after the key, and is not the last word
+    # what is said of a place comes 50 ms after the key, and is not the last word
+    at_once(page, "ArrowLeft", "Backspace")
     page.wait_for_function("document.querySelector('[aria-live]').textContent === 'path of 2 corners, 0.80 long'")
 
 
 def test_a_path_given_is_shown_and_axes_run_by_quantiles(open_widget, tmp_path):
     path = [[-1.0, 0.0], [1.0, 0.0]]
-    page = open_widget(static_page(tmp_path, LatentMap(PCA2, CODES, dtype="float32", prior="normal", path=path, point=(0, 0))))
+    page = open_widget(
+        static_page(tmp_path, LatentMap(PCA2, CODES, dtype="float32", prior="normal", path=path, point=(0, 0)))
+    )
     assert (frames(page) - torch.stack([torch.linspace(-1, 1, 12), torch.zeros(12)], 1)).abs().max() < 0.006
     box = page.locator(".rg-pad").bounding_box()
     places = []

@@ -1,4 +1,5 @@
-"""Real or fake, in a static page: its pictures and its discriminator are torch's, its chance the seed's, its score the closed form's."""
+"""Real or fake, in a static page: its pictures and its discriminator are torch's, its chance the seed's, its score the
+closed form's."""
 
 import math
 from pathlib import Path
@@ -8,7 +9,18 @@ import pytest
 import torch
 from scipy.stats import binomtest
 from test_widgets_real_or_fake import FORGERS, JUDGE, REAL, a_quiz
-from widget_page import accessible, as_grey, close, fits_a_phone, grey, mulberry32, press, reached_by_keyboard, settle, static_page
+from widget_page import (
+    accessible,
+    as_grey,
+    close,
+    fits_a_phone,
+    grey,
+    mulberry32,
+    press,
+    reached_by_keyboard,
+    settle,
+    static_page,
+)
 
 from repgen.widgets.base import script
 
@@ -17,19 +29,23 @@ HERE = ".rg-stage canvas"
 
 
 class Deck:
-    """The pictures of the page in their order, (source, picture (8, 8), the discriminator's probability), by definition."""
+    """The pictures of the page in their order, (source, picture (8, 8), the discriminator's probability), by
+    definition."""
 
     def __init__(self, seed):
         self.random, self.left = mulberry32(seed), []
 
     def draw(self, forger=None):
-        u = lambda: next(self.random)  # noqa: E731
+        u = lambda: next(self.random)
         source = "real" if u() < 0.5 else forger or list(FORGERS)[int(2 * u())]
         if source == "real":
             self.left = self.left or list(range(len(REAL)))
             x = REAL[self.left.pop(int(u() * len(self.left)))]
         else:
-            z = [math.sqrt(-2 * math.log(1 - u())) * math.cos(2 * math.pi * u()) for _ in range(3 if source == "dense" else 5)]
+            z = [
+                math.sqrt(-2 * math.log(1 - u())) * math.cos(2 * math.pi * u())
+                for _ in range(3 if source == "dense" else 5)
+            ]
             x = FORGERS[source](torch.tensor([z])).reshape(8, 8)
         return source, x, JUDGE(x[None, None]).sigmoid().item()
 
@@ -68,7 +84,10 @@ SPY = """<script>
 @pytest.fixture(scope="module")
 def make(tmp_path_factory):
     def make(**change):
-        url = static_page(tmp_path_factory.mktemp("quiz"), a_quiz(**{"dtype": "float32", "seed": SEED, "rounds": 6, "title": "Quiz"} | change))
+        url = static_page(
+            tmp_path_factory.mktemp("quiz"),
+            a_quiz(**{"dtype": "float32", "seed": SEED, "rounds": 6, "title": "Quiz"} | change),
+        )
         path = Path(unquote(urlsplit(url).path))
         path.write_text(path.read_text("utf-8").replace("<script defer", SPY + "<script defer", 1), "utf-8")
         return url
@@ -119,15 +138,27 @@ def test_pictures_and_opinions_are_those_of_torch(open_widget, make):
         answer(page, said)
         mine, judge = page.locator(".rg-card").all()
         word = "Right" if right(said, source) else "Wrong"
-        assert mine.locator("p").text_content() == f"{word}. This picture " + ("is real." if source == "real" else f"was made by {source}.")
-        assert mine.locator(".rg-mark").text_content() == ("✓" if word == "Right" else "✗") and f"rg-{word.lower()}" in mine.get_attribute("class")
+        assert mine.locator("p").text_content() == f"{word}. This picture " + (
+            "is real." if source == "real" else f"was made by {source}."
+        )
+        assert mine.locator(".rg-mark").text_content() == (
+            "✓" if word == "Right" else "✗"
+        ) and f"rg-{word.lower()}" in mine.get_attribute("class")
         fits = (p > 0.5) == (source == "real")
-        assert judge.locator("p").text_content() == f"The discriminator says {100 * p:.0f} % real: {'right' if fits else 'wrong'}."
+        assert (
+            judge.locator("p").text_content()
+            == f"The discriminator says {100 * p:.0f} % real: {'right' if fits else 'wrong'}."
+        )
         assert f"rg-{'right' if fits else 'wrong'}" in judge.get_attribute("class")
-        assert float(judge.locator(".rg-p").evaluate("(bar) => bar.style.width.slice(0, -1)")) == pytest.approx(100 * p, abs=0.01)
+        assert float(judge.locator(".rg-p").evaluate("(bar) => bar.style.width.slice(0, -1)")) == pytest.approx(
+            100 * p, abs=0.01
+        )
         shown = page.locator(".rg-seen").nth(k)
         assert shown.locator("b").text_content() == ("real" if source == "real" else "made")
-        assert shown.locator("span").all_text_contents() == [f"you {'✓' if word == 'Right' else '✗'}", f"D {'✓' if fits else '✗'}"]
+        assert shown.locator("span").all_text_contents() == [
+            f"you {'✓' if word == 'Right' else '✗'}",
+            f"D {'✓' if fits else '✗'}",
+        ]
         assert close(grey(page, f".rg-seen >> nth={k} >> canvas"), as_grey(x))
         sources.append(source)
         press(page, "Next picture" if k < 14 else "Summary")
@@ -138,7 +169,9 @@ def test_the_bar_is_as_long_as_the_probability(open_widget, url):
     page = open_widget(url)
     answer(page, "real")
     box, bar, half = (page.locator(f".rg-card {part}").bounding_box() for part in (".rg-track", ".rg-p", ".rg-half"))
-    assert bar["width"] == pytest.approx(Deck(SEED).draw()[2] * box["width"], abs=1) and bar["x"] == pytest.approx(box["x"], abs=1)
+    assert bar["width"] == pytest.approx(Deck(SEED).draw()[2] * box["width"], abs=1) and bar["x"] == pytest.approx(
+        box["x"], abs=1
+    )
     assert half["x"] + half["width"] / 2 == pytest.approx(box["x"] + box["width"] / 2, abs=1)
 
 
@@ -167,7 +200,9 @@ def test_the_order_is_the_seeds_and_half_of_the_pictures_are_real(open_widget, m
     for at in (0, 30, 60):  # none of the 30 comes again before all were shown
         assert len(set(real[at : at + 30])) == 30
     shown = all_made(open_widget(make(rounds=200, forger="DCGAN")), 200)
-    assert 60 < sum("made by DCGAN" in label for _, label, _ in shown) < 140 and not any("dense" in label for _, label, _ in shown)
+    assert 60 < sum("made by DCGAN" in label for _, label, _ in shown) < 140 and not any(
+        "dense" in label for _, label, _ in shown
+    )
 
 
 def test_without_a_seed_every_visit_is_another(open_widget, make):
@@ -203,16 +238,26 @@ def test_score_interval_and_summary_are_those_of_scipy(open_widget, make, mine, 
         page.evaluate(KEYS, ["Enter"])
     p = {side: binomtest(mine, 20, alternative=side).pvalue for side in ("greater", "less")}
     text = page.locator(".rg-summary").inner_text()
-    number = lambda p: "less than 0.001" if p < 0.001 else f"{p:.{3 if p < 0.1 else 2}f}"  # noqa: E731
+    number = lambda p: "less than 0.001" if p < 0.001 else f"{p:.{3 if p < 0.1 else 2}f}"
     assert (p["greater"] < 0.05, p["less"] < 0.05) == (beats is True, beats is None)
-    headline = {True: "You beat guessing", False: "This could have been guessing", None: "Guessing would have done better"}[beats]
+    headline = {
+        True: "You beat guessing",
+        False: "This could have been guessing",
+        None: "Guessing would have done better",
+    }[beats]
     assert f"{mine} of 20 right. {headline}." in text
     if beats is None:
         assert f"gets {mine} or fewer right with probability {number(p['less'])}." in text
     else:
-        assert f"gets {mine} or more right with probability {number(p['greater'])}{'' if beats else '; 15 would beat guessing'}." in text
+        assert (
+            f"gets {mine} or more right with probability "
+            f"{number(p['greater'])}{'' if beats else '; 15 would beat guessing'}." in text
+        )
     theirs = sum(judged)
-    assert f"The discriminator got {theirs}, which guessing reaches with probability {number(binomtest(theirs, 20, alternative='greater').pvalue)}." in text
+    assert (
+        f"The discriminator got {theirs}, which guessing reaches with probability "
+        f"{number(binomtest(theirs, 20, alternative='greater').pvalue)}." in text
+    )
     rows = [row.locator("> div").all_text_contents() for row in page.locator(".rg-table [role=row]").all()]
     assert rows[0] == ["pictures", "you", "discriminator", "your mistakes"]
     for (name, you, judge, _), source in zip(rows[1:], ("real", *FORGERS), strict=True):
@@ -221,11 +266,16 @@ def test_score_interval_and_summary_are_those_of_scipy(open_widget, make, mine, 
         wrong = [k for k in at if not right(said[k], source)]
         assert (you, judge) == (f"{len(at) - len(wrong)} of {len(at)}", f"{sum(judged[k] for k in at)} of {len(at)}")
         row = page.get_by_role("row").filter(has_text=name)
-        assert [c.get_attribute("aria-label") for c in row.locator("canvas").all()] == [f"picture {k + 1}" for k in wrong]
+        assert [c.get_attribute("aria-label") for c in row.locator("canvas").all()] == [
+            f"picture {k + 1}" for k in wrong
+        ]
     real = [k for k, (s, *_) in enumerate(drawn) if s == "real"]
-    lost = lambda which: sum(not right(said[k], drawn[k][0]) for k in which)  # noqa: E731
+    lost = lambda which: sum(not right(said[k], drawn[k][0]) for k in which)
     made = [k for k in range(20) if k not in real]
-    assert f"You took {lost(made)} of {len(made)} made pictures for real, and {lost(real)} of {len(real)} real ones for made." in text
+    assert (
+        f"You took {lost(made)} of {len(made)} made pictures for real, and {lost(real)} of {len(real)} real ones for "
+        f"made." in text
+    )
 
 
 def test_mistakes_of_the_summary_are_the_pictures(open_widget, url):
@@ -250,7 +300,9 @@ def test_answers_can_be_read_and_the_forger_set(open_widget, url):
     page, deck = open_widget(url), Deck(SEED)
     drawn = [deck.draw() for _ in range(4)]
     play(page, "real", "made", "made")
-    for found, said, (source, _, p) in zip(page.evaluate("quiz().get('answers')"), ("real", "made", "made"), drawn[:3], strict=True):
+    for found, said, (source, _, p) in zip(
+        page.evaluate("quiz().get('answers')"), ("real", "made", "made"), drawn[:3], strict=True
+    ):
         assert found.pop("discriminator") == pytest.approx(p, abs=1e-4)
         assert found == {"source": source, "said": said, "right": right(said, source)}
     press(page, "Next picture")
@@ -281,7 +333,11 @@ def test_a_game_can_be_begun_anew(open_widget, url):
     play(page, "real", "made")
     press(page, "Start anew")
     asked(page, 1)
-    assert board(page) == ["–", "–"] and page.locator(".rg-seen").count() == 0 and page.evaluate("quiz().get('answers')") == []
+    assert (
+        board(page) == ["–", "–"]
+        and page.locator(".rg-seen").count() == 0
+        and page.evaluate("quiz().get('answers')") == []
+    )
     assert close(grey(page, HERE), as_grey(drawn[2][1]))
     said_aloud(page, "New game. Picture 1 of 6")
     play(page, *6 * ["made"])
@@ -299,7 +355,14 @@ def test_keys_answer_and_go_on(open_widget, url):
     page, deck = open_widget(url), Deck(SEED)
     page.evaluate("window.leaked = []; document.addEventListener('keydown', (event) => leaked.push(event.key))")
     page.get_by_role("button", name="Real", exact=True).focus()
-    for k, (key, said, on) in enumerate([("r", "real", "Enter"), ("ArrowRight", "made", "Space"), ("M", "made", "Enter"), ("ArrowLeft", "real", "Space")]):
+    for k, (key, said, on) in enumerate(
+        [
+            ("r", "real", "Enter"),
+            ("ArrowRight", "made", "Space"),
+            ("M", "made", "Enter"),
+            ("ArrowLeft", "real", "Space"),
+        ]
+    ):
         asked(page, k + 1)
         source, *_ = deck.draw()
         page.keyboard.press("Control+b" if said == "real" else "Alt+b")
@@ -307,14 +370,17 @@ def test_keys_answer_and_go_on(open_widget, url):
         page.keyboard.press(key)
         settle(page)
         assert page.evaluate("document.activeElement.textContent") == "Next picture"
-        assert page.evaluate("quiz().get('answers').at(-1).said") == said and page.locator(".rg-card b").first.text_content() == ("Right." if right(said, source) else "Wrong.")
+        assert page.evaluate("quiz().get('answers').at(-1).said") == said and page.locator(
+            ".rg-card b"
+        ).first.text_content() == ("Right." if right(said, source) else "Wrong.")
         page.keyboard.press(key)  # a second answer is none
         settle(page)
         assert page.evaluate("quiz().get('answers').length") == k + 1 and page.locator(".rg-seen").count() == k + 1
         page.keyboard.press(on)
         settle(page)
         assert page.evaluate("document.activeElement.matches('.rg-stage')")
-    assert not {"r", "M", "ArrowLeft", "ArrowRight"} & {*page.evaluate("leaked")}  # arrows may turn the page, letters change a notebook's cell
+    # arrows may turn the page, letters change a notebook's cell
+    assert not {"r", "M", "ArrowLeft", "ArrowRight"} & {*page.evaluate("leaked")}
     page.keyboard.press("r")
     page.locator(".rg-stage").focus()
     page.keyboard.press("Enter")  # not on the button
@@ -332,7 +398,12 @@ def test_keys_answer_and_go_on(open_widget, url):
 def test_held_keys_and_modified_keys_do_nothing(open_widget, url):
     page = open_widget(url)
     keydown = "(props) => document.querySelector('.rg-stage').dispatchEvent(new KeyboardEvent('keydown', { bubbles: true, ...props }))"
-    for props in ({"key": "r", "repeat": True}, {"key": "r", "ctrlKey": True}, {"key": "ArrowLeft", "altKey": True}, {"key": "m", "metaKey": True}):
+    for props in (
+        {"key": "r", "repeat": True},
+        {"key": "r", "ctrlKey": True},
+        {"key": "ArrowLeft", "altKey": True},
+        {"key": "m", "metaKey": True},
+    ):
         page.evaluate(keydown, props)
         settle(page)
         asked(page, 1)
@@ -353,7 +424,9 @@ def test_a_double_click_does_not_skip_the_answer(open_widget, url):
     page = open_widget(url)
     page.get_by_role("button", name="Real", exact=True).dblclick()
     settle(page)
-    assert page.locator(".rg-card").count() == 2 and page.locator(".rg-progress span").text_content() == "Picture 1 of 6"
+    assert (
+        page.locator(".rg-card").count() == 2 and page.locator(".rg-progress span").text_content() == "Picture 1 of 6"
+    )
 
 
 def test_answers_are_spoken(open_widget, url):
@@ -363,7 +436,11 @@ def test_answers_are_spoken(open_widget, url):
     answer(page, "made")
     judged = (p > 0.5) == (source == "real")
     told = f"{'Right' if right('made', source) else 'Wrong'}: the picture {'is real' if source == 'real' else f'was made by {source}'}. "
-    said_aloud(page, f"{told}The discriminator says {100 * p:.0f} % real: {'right' if judged else 'wrong'}. You {right('made', source):d} of 1, Discriminator {judged:d} of 1.")
+    said_aloud(
+        page,
+        f"{told}The discriminator says {100 * p:.0f} % real: {'right' if judged else 'wrong'}. You "
+        f"{right('made', source):d} of 1, Discriminator {judged:d} of 1.",
+    )
     press(page, "Next picture")
     said_aloud(page, "Picture 2 of 6: real or made?")
     play(page, *5 * ["real"])
@@ -391,7 +468,10 @@ def test_no_violation_of_accessibility(open_widget, url, theme):
 
 
 def test_no_sideways_scroll_on_a_phone(open_widget, make):
-    names = {"a dense generator": FORGERS["dense"], "an extraordinarilylongnamethatcannotbebrokenanywhere": FORGERS["dense"]}
+    names = {
+        "a dense generator": FORGERS["dense"],
+        "an extraordinarilylongnamethatcannotbebrokenanywhere": FORGERS["dense"],
+    }
     url = make(forgers=names, rounds=14)
     fits_a_phone(open_widget, url)
     page = open_widget(url, viewport={"width": 360, "height": 700}, is_mobile=True, has_touch=True)
@@ -410,7 +490,10 @@ def test_everything_can_be_reached_by_keyboard_and_shows_its_focus(open_widget, 
     for _ in range(6):
         page.locator(".rg-stage").focus()
         page.keyboard.press("m")
-        outline = page.evaluate("(() => { const css = getComputedStyle(document.activeElement); return [css.outlineStyle, parseFloat(css.outlineWidth)]; })()")
+        outline = page.evaluate(
+            "(() => { const css = getComputedStyle(document.activeElement); return [css.outlineStyle, "
+            "parseFloat(css.outlineWidth)]; })()"
+        )
         assert outline[0] != "none" and outline[1] >= 2
         page.keyboard.press("Enter")
     page.keyboard.press("Tab")

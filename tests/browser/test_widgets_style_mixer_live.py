@@ -1,4 +1,5 @@
-"""The style mixer, in a static page: every picture is what the generator makes of the same styles, noise and truncation."""
+"""The style mixer, in a static page: every picture is what the generator makes of the same styles, noise and
+truncation."""
 
 import copy
 import math
@@ -6,7 +7,18 @@ import math
 import pytest
 import torch
 from test_widgets_style_mixer import GENERATOR, LATENTS, SHARES, a_generator, a_mixer, crossing, made
-from widget_page import accessible, as_grey, close, fits_a_phone, grey, mulberry32, press, reached_by_keyboard, settle, static_page
+from widget_page import (
+    accessible,
+    as_grey,
+    close,
+    fits_a_phone,
+    grey,
+    mulberry32,
+    press,
+    reached_by_keyboard,
+    settle,
+    static_page,
+)
 
 START = {"chosen": (4, 2), "psi": 0.7, "noise": 1.5}
 MIX = ".rg-figure >> nth=1 >> canvas"
@@ -14,12 +26,17 @@ MIX = ".rg-figure >> nth=1 >> canvas"
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    return static_page(tmp_path_factory.mktemp("mixer"), a_mixer(**START, shares=SHARES, dtype="float32", title="Mixer"))
+    return static_page(
+        tmp_path_factory.mktemp("mixer"), a_mixer(**START, shares=SHARES, dtype="float32", title="Mixer")
+    )
 
 
 def drawn(page):
     """All that was asked for has been drawn."""
-    page.wait_for_function("() => [...document.querySelectorAll('.rg-crossings')].every((row) => row.getAttribute('aria-busy') === 'false')")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.rg-crossings')].every((row) => row.getAttribute('aria-busy') === "
+        "'false')"
+    )
 
 
 def shows(page, shares, nth=0, net=GENERATOR, **settings):
@@ -34,18 +51,28 @@ def shows(page, shares, nth=0, net=GENERATOR, **settings):
     sliders = page.locator(f"{root}.rg-levels input").all()
     assert [float(s.input_value()) for s in sliders] == pytest.approx(shares)
     texts = ["A" if t == 0 else "B" if t == 1 else f"{100 * t:.0f} % B" for t in shares]
-    assert [s.get_attribute("aria-valuetext") for s in sliders] == texts == page.locator(f"{root}.rg-levels output").all_text_contents()
+    assert (
+        [s.get_attribute("aria-valuetext") for s in sliders]
+        == texts
+        == page.locator(f"{root}.rg-levels output").all_text_contents()
+    )
     pressed = [one.get_attribute("aria-pressed") for one in page.locator(f"{root}.rg-crossings button").all()]
     assert pressed == ["true" if list(shares) == crossing(k, n) else "false" for k in range(n, -1, -1)]
     a, b = settings.get("chosen", (0, 1))
-    assert page.locator(f"{root}.rg-figure .rg-caption").all_text_contents() == [f"A: sample {a + 1}", "the mix", f"B: sample {b + 1}"]
+    assert page.locator(f"{root}.rg-figure .rg-caption").all_text_contents() == [
+        f"A: sample {a + 1}",
+        "the mix",
+        f"B: sample {b + 1}",
+    ]
 
 
 def chosen(page):
     """The samples that are A and B, by the letters on them and by what a screen reader is told."""
     letters = page.locator(".rg-letter").all_text_contents()
     samples = page.locator(".rg-samples button").all()
-    assert [s.get_attribute("aria-label") for s in samples] == [f"sample {i + 1}" + (f", style {x}" if x else "") for i, x in enumerate(letters)]
+    assert [s.get_attribute("aria-label") for s in samples] == [
+        f"sample {i + 1}" + (f", style {x}" if x else "") for i, x in enumerate(letters)
+    ]
     assert [s.get_attribute("aria-pressed") for s in samples] == ["true" if x else "false" for x in letters]
     return tuple(letters.index(x) for x in "AB")
 
@@ -65,7 +92,12 @@ def test_the_first_view_is_what_the_generator_makes(open_widget, url):
     assert made([SHARES], **START).std() > 0.1
     for i, picture in enumerate(GENERATOR(LATENTS)):  # neither truncated nor with other noise
         assert close(grey(page, f".rg-samples canvas >> nth={i}"), as_grey(picture))
-    assert [label.text_content() for label in page.locator(".rg-levels label").all()] == ["1: 4 × 4", "2: 4 × 4", "3: 8 × 8", "4: 8 × 8"]
+    assert [label.text_content() for label in page.locator(".rg-levels label").all()] == [
+        "1: 4 × 4",
+        "2: 4 × 4",
+        "3: 8 × 8",
+        "4: 8 × 8",
+    ]
     assert slider(page, "truncation ψ").get_attribute("aria-valuetext") == "0.70"
     assert slider(page, "noise").get_attribute("aria-valuetext") == "1.50 × what was learned"
 
@@ -89,7 +121,12 @@ def test_weights_of_two_bytes_are_read_as_they_were_rounded(open_widget, tmp_pat
 
 def test_the_sliders_say_for_each_layer_how_much_is_b(open_widget, url):
     page, shares = open_widget(url), list(SHARES)
-    for layer, keys, share in [("3: 8 × 8", ["ArrowLeft"] * 3, 0.85), ("1: 4 × 4", ["ArrowRight"] * 2, 0.1), ("2: 4 × 4", ["End"], 1), ("4: 8 × 8", ["Home"], 0)]:
+    for layer, keys, share in [
+        ("3: 8 × 8", ["ArrowLeft"] * 3, 0.85),
+        ("1: 4 × 4", ["ArrowRight"] * 2, 0.1),
+        ("2: 4 × 4", ["End"], 1),
+        ("4: 8 × 8", ["Home"], 0),
+    ]:
         slider(page, layer).focus()
         for key in keys:
             page.keyboard.press(key)
@@ -140,7 +177,11 @@ def test_truncation_ends_at_the_mean_picture(open_widget, url):
 def test_noise_counts_as_much_as_its_slider_says(open_widget, url):
     page = open_widget(url)
     slider(page, "noise").focus()
-    for key, noise, text in [("ArrowRight", 1.55, "1.55 × what was learned"), ("Home", 0, "none"), ("End", 2, "2.00 × what was learned")]:
+    for key, noise, text in [
+        ("ArrowRight", 1.55, "1.55 × what was learned"),
+        ("Home", 0, "none"),
+        ("End", 2, "2.00 × what was learned"),
+    ]:
         page.keyboard.press(key)
         shows(page, SHARES, **START | {"noise": noise})
         assert slider(page, "noise").get_attribute("aria-valuetext") == text
@@ -152,7 +193,12 @@ def test_new_noise_is_drawn_from_the_seed(open_widget, url):
         press(page, "Draw new noise")
         u = mulberry32(seed)
         noise = [
-            torch.tensor([math.sqrt(-2 * math.log(1 - next(u))) * math.cos(2 * math.pi * next(u)) for _ in range(layer.noise.numel())])
+            torch.tensor(
+                [
+                    math.sqrt(-2 * math.log(1 - next(u))) * math.cos(2 * math.pi * next(u))
+                    for _ in range(layer.noise.numel())
+                ]
+            )
             for layer in GENERATOR.layers
         ]
         shows(page, SHARES, **START, drawn=noise)
@@ -161,7 +207,7 @@ def test_new_noise_is_drawn_from_the_seed(open_widget, url):
 
 def test_a_sample_takes_the_place_of_the_one_chosen_longest_ago(open_widget, url):
     page, now = open_widget(url), list(START["chosen"])
-    sample = lambda i: page.get_by_role("button", name=f"sample {i + 1}")  # noqa: E731
+    sample = lambda i: page.get_by_role("button", name=f"sample {i + 1}")
     for i, p in [(5, 0), (3, 1), (0, 0)]:  # A, B and A again
         assert page.locator(".rg-next").inner_text().endswith(f"the place of {'AB'[p]}.")
         sample(i).click()
@@ -195,7 +241,9 @@ def test_views_of_one_widget_move_together(open_widget, tmp_path):
     second = page.locator(".rg-styles").nth(1)
     assert second.locator(".rg-letter").all_text_contents() == ["", "", "B", "", "", "A"]
     assert second.locator(".rg-next").inner_text().endswith("the place of B.")
-    assert [second.get_by_role("slider", name=name, exact=True).input_value() for name in ("truncation ψ", "noise")] == ["0", "0"]
+    assert [
+        second.get_by_role("slider", name=name, exact=True).input_value() for name in ("truncation ψ", "noise")
+    ] == ["0", "0"]
 
 
 def test_all_pictures_follow_a_slider_that_is_moved_and_the_mix_is_never_late(open_widget, tmp_path):

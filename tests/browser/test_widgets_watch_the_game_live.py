@@ -1,4 +1,5 @@
-"""Watch the game, in a static page: D, samples, pulls and counts are torch's, and everybody can move the scrubber and the probe."""
+"""Watch the game, in a static page: D, samples, pulls and counts are torch's, and everybody can move the scrubber and
+the probe."""
 
 import base64
 import re
@@ -10,8 +11,8 @@ from test_widgets_watch_the_game import CENTRES, HISTORIES, STEPS, a_game, a_his
 from torch import nn
 from widget_page import accessible, fits_a_phone, press, reached_by_keyboard, settle, static_page
 
-from repgen.gan import OBJECTIVES
 from repgen.evaluation.metrics import modes
+from repgen.gan import OBJECTIVES
 from repgen.widgets.base import script
 
 SHOWN = {"sd": 0.25, "samples": 150, "arrows": 6, "moment": 1, "probe": (0.4, -0.2), "dtype": "float32"}
@@ -54,8 +55,20 @@ def test_landscape_samples_and_pulls_are_those_of_torch(page, objective, dtype):
         history = a_history(objective=objective, activation=activation, width=32, latent_dim=3)
         shown = a_game(histories={"one": history}, samples=80, sd=0.3, dtype=dtype)
         places = torch.randn(40, 2, generator=torch.Generator().manual_seed(1))
-        got = page.evaluate(RUN, [SOURCE, shown.games[0], *(base64.b64encode(b).decode() for b in (shown.weights, shown.latents)), 3,
-                                  shown.extent, CENTRES.flatten().tolist(), 0.3, 2, places.tolist()])  # fmt: skip
+        got = page.evaluate(
+            RUN,
+            [
+                SOURCE,
+                shown.games[0],
+                *(base64.b64encode(b).decode() for b in (shown.weights, shown.latents)),
+                3,
+                shown.extent,
+                CENTRES.flatten().tolist(),
+                0.3,
+                2,
+                places.tolist(),
+            ],
+        )
         gan = history[2][1]
         if dtype == "float16":
             for p in gan.parameters():
@@ -72,7 +85,9 @@ def test_landscape_samples_and_pulls_are_those_of_torch(page, objective, dtype):
         pulled = max(pulled, slope.abs().max().item())
         (x0, x1), (y0, y1) = shown.extent
         middle = (torch.arange(64) + 0.5) / 64
-        grid = torch.stack([(x0 + (x1 - x0) * middle).expand(64, 64), (y1 - (y1 - y0) * middle)[:, None].expand(64, 64)], -1).view(-1, 2)
+        grid = torch.stack(
+            [(x0 + (x1 - x0) * middle).expand(64, 64), (y1 - (y1 - y0) * middle)[:, None].expand(64, 64)], -1
+        ).view(-1, 2)
         assert (torch.tensor(got["landscape"]) - gan.logits(grid).sigmoid()).abs().max() < 1e-4
         want = modes(samples, CENTRES, 0.3)
         assert (torch.tensor(got["found"]) == (want.counts > 0)).all() and got["modes"] == want.found
@@ -90,7 +105,10 @@ def gan_of(name, t):
 def shows(page, game, t, probe):
     """The step, what is counted, and what is read at the probe: of moment t, in all panels."""
     settle(page)
-    assert page.locator(".rg-controls output").inner_text() == f"{STEPS[t]} of 40" and int(page.get_by_role("slider").input_value()) == t
+    assert (
+        page.locator(".rg-controls output").inner_text() == f"{STEPS[t]} of 40"
+        and int(page.get_by_role("slider").input_value()) == t
+    )
     where = re.findall(r"−?\d+\.\d+", page.locator(".rg-probe").inner_text())
     assert [float(v.replace("−", "-")) for v in where] == pytest.approx(probe, abs=0.0051)
     for name in HISTORIES:
@@ -104,7 +122,9 @@ def shows(page, game, t, probe):
         assert size < 0.01 if "<" in lines[0] else abs(float(said) - size) < 0.0051
         assert lines[1:] == [f"{found.sum()} of 8", f"{int(100 * share + 0.5)} %"]
         labels = [strip.get_attribute("aria-label") for strip in panel.locator(".rg-strip").all()]
-        assert labels[0].startswith(f"modes found: {found.sum()} of 8 at step {STEPS[t]}") and labels[1].startswith("high quality: ")
+        assert labels[0].startswith(f"modes found: {found.sum()} of 8 at step {STEPS[t]}") and labels[1].startswith(
+            "high quality: "
+        )
 
 
 def test_the_first_view_and_every_step_of_the_scrubber(open_widget, game, url):
@@ -219,13 +239,20 @@ def test_what_has_changed_is_said(open_widget, game, url):
     press(page, "Next")
     page.wait_for_function("document.querySelector('[aria-live]').textContent !== ''")
     found, _ = game.tally("naive", 2)
-    assert page.locator("[aria-live]").text_content().startswith(f"Step 40. naive: modes found {found.sum()} of 8, high quality ")
+    assert (
+        page.locator("[aria-live]")
+        .text_content()
+        .startswith(f"Step 40. naive: modes found {found.sum()} of 8, high quality ")
+    )
     pad(page, "naive").focus()
     page.keyboard.press("ArrowUp")
     page.wait_for_function("document.querySelector('[aria-live]').textContent.startsWith('Probe at 0.40, −0.1')")
 
 
-TINTS = {"light": ((0xF0, 0xA1, 0x5C), (0xFC, 0xFB, 0xF9), (0x74, 0xB4, 0xDF)), "dark": ((0x99, 0x50, 0x0F), (0x15, 0x18, 0x1C), (0x1C, 0x6E, 0xA6))}
+TINTS = {
+    "light": ((0xF0, 0xA1, 0x5C), (0xFC, 0xFB, 0xF9), (0x74, 0xB4, 0xDF)),
+    "dark": ((0x99, 0x50, 0x0F), (0x15, 0x18, 0x1C), (0x1C, 0x6E, 0xA6)),
+}
 
 
 @pytest.mark.parametrize("theme", TINTS)
@@ -239,15 +266,23 @@ def test_the_colours_of_the_landscape_are_those_of_d(open_widget, tmp_path, them
     shares = [(i / 11, j / 11) for i in range(1, 11) for j in range(1, 11)]
     checked = seen = 0
     for name in HISTORIES:
-        places = np.array([[low + s * (high - low) for s, (low, high) in zip(share, shown.extent)] for share in shares], np.float32)
+        places = np.array(
+            [[low + s * (high - low) for s, (low, high) in zip(share, shown.extent)] for share in shares], np.float32
+        )
         d = shown._pull(name, 1, places)[0]
         marks = np.concatenate([CENTRES.numpy(), shown._samples(name, 1)])
         free = (np.linalg.norm(places[:, None] - marks, axis=2).min(1) > 0.2) & (np.abs(d - 0.5) > 0.06)
-        pixels = np.array(pad(page, name).locator("canvas").first.evaluate(
-            """(c, [shares, L, R, T]) => shares.map(([x, y]) => {
+        pixels = np.array(
+            pad(page, name)
+            .locator("canvas")
+            .first.evaluate(
+                """(c, [shares, L, R, T]) => shares.map(([x, y]) => {
               const side = c.clientWidth - L - R, k = c.width / c.clientWidth;
               return [...c.getContext("2d").getImageData(k * (L + side * x), k * (T + side * (1 - y)), 1, 1).data];
-            })""", [shares, LEFT, RIGHT, TOP]))  # fmt: skip
+            })""",
+                [shares, LEFT, RIGHT, TOP],
+            )
+        )
         way = np.abs(2 * d - 1)[:, None] ** 0.6
         want = even + way * (np.where(d[:, None] < 0.5, made, data) - even)
         gap = np.abs(pixels[:, :3] - want).max(1)[free]
@@ -266,7 +301,8 @@ def test_no_sideways_scroll_on_a_phone(open_widget, url, tmp_path):
     fits_a_phone(open_widget, url, static_page(tmp_path, three))
     page = open_widget(url, viewport={"width": 360, "height": 700}, is_mobile=True, has_touch=True)
     upper, lower = (box.bounding_box() for box in page.locator(".rg-pad").all())
-    assert upper["y"] + upper["height"] < lower["y"] and lower["width"] < 300  # stacked, and room beside them to scroll by
+    # stacked, and room beside them to scroll by
+    assert upper["y"] + upper["height"] < lower["y"] and lower["width"] < 300
     page.locator(".rg-pad").last.scroll_into_view_if_needed()
     assert page.get_by_role("slider").bounding_box()["y"] >= 0  # the scrubber stays in sight
 

@@ -1,4 +1,5 @@
-"""Widgets in a static page: how they get there, what their pictures show, and what every one of them owes its readers."""
+"""Widgets in a static page: how they get there, what their pictures show, and what every one of them owes its
+readers."""
 
 import json
 from pathlib import Path
@@ -95,7 +96,8 @@ TILES = """() => {
 
 def accessible(page, theme):
     """Axe finds nothing to mend, once the page has the theme."""
-    from axe_playwright_python.sync_playwright import Axe  # as late as Playwright in conftest.py: without it tests are skipped
+    # as late as Playwright in conftest.py: without it tests are skipped
+    from axe_playwright_python.sync_playwright import Axe
 
     page.evaluate("(theme) => { document.documentElement.dataset.theme = theme }", theme)
     settle(page)
@@ -119,7 +121,9 @@ def reached_by_keyboard(open_widget, *urls):
     """The Tab key comes to everything, one radio button of a group, and each shows that it has the focus."""
     for url in urls:
         page = open_widget(url)
-        wanted = page.locator(".rg :is(button, input:not([type=radio]), input:checked[type=radio], [tabindex='0'])").count()
+        wanted = page.locator(
+            ".rg :is(button, input:not([type=radio]), input:checked[type=radio], [tabindex='0'])"
+        ).count()
         reached = 0
         for _ in range(wanted):
             page.keyboard.press("Tab")
@@ -131,7 +135,8 @@ def reached_by_keyboard(open_widget, *urls):
 
 
 def heeds_reduced_motion(open_widget, url, step_of):
-    """Of a chain that can play: who wants no motion gets single steps alone, and one that plays stops when that is said."""
+    """Of a chain that can play: who wants no motion gets single steps alone, and one that plays stops when that is
+    said."""
     page = open_widget(url, reduced_motion="reduce")
     assert not page.get_by_role("button", name="Play").is_visible() and not page.get_by_role("slider").is_visible()
     press(page, "One step")

@@ -8,7 +8,11 @@ WRONG = {
     "q1a_kept_and_lost": [
         ("the codes are not centred", "codes = (x - mean) @", "codes = x @"),
         ("the sum is divided by N - 1", "codes.square().sum(1).mean()", "codes.square().sum() / (len(x) - 1)"),
-        ("mean over pixels for sum", "(x - reconstruction).square().sum(1).mean()", "(x - reconstruction).square().mean()"),
+        (
+            "mean over pixels for sum",
+            "(x - reconstruction).square().sum(1).mean()",
+            "(x - reconstruction).square().mean()",
+        ),
         ("the mean is not added back", "mean + codes @ directions", "codes @ directions"),
         ("length for squared length", "codes.square().sum(1).mean()", "codes.norm(dim=1).mean()"),
     ],
@@ -86,7 +90,11 @@ WRONG = {
         ("the size of a negative eigenvalue", "values.clamp(min=0).sqrt()", "values.abs().sqrt()"),
     ],
     "q7a_gaussian_nats": [
-        ("the logarithm of a determinant that is zero", "2 * factor.diagonal().log().sum()", "torch.linalg.det(covariance).log()"),
+        (
+            "the logarithm of a determinant that is zero",
+            "2 * factor.diagonal().log().sum()",
+            "torch.linalg.det(covariance).log()",
+        ),
         ("half the determinant", "2 * factor.diagonal()", "factor.diagonal()"),
         ("a missing half", "return 0.5 *", "return"),
         ("one dimension's constant for all", "constant = len(mean) *", "constant ="),

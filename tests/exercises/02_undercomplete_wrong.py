@@ -14,7 +14,11 @@ WRONG = {
     ],
     "q1b_n_parameters": [
         ("biases of the encoder only", " + sum(sizes[:-1])", ""),
-        ("tied biases", "return (1 if tied else 2) * weights + biases", "return (1 if tied else 2) * weights + biases // (2 if tied else 1)"),
+        (
+            "tied biases",
+            "return (1 if tied else 2) * weights + biases",
+            "return (1 if tied else 2) * weights + biases // (2 if tied else 1)",
+        ),
         ("the tied matrix counted twice", "(1 if tied else 2)", "2"),
         ("the first layer only", "sum(a * b for a, b in zip(sizes, sizes[1:]))", "sizes[0] * sizes[1]"),
     ],
@@ -48,7 +52,11 @@ WRONG = {
     ],
     "q4b_bits_per_pixel": [
         ("overhead forgotten", " + overhead", ""),
-        ("overhead in every patch", "n_patches * latent_dim * bits + overhead", "n_patches * (latent_dim * bits + overhead)"),
+        (
+            "overhead in every patch",
+            "n_patches * latent_dim * bits + overhead",
+            "n_patches * (latent_dim * bits + overhead)",
+        ),
         ("a side for an area", "side**2", "side"),
     ],
     "q4c_psnr_of_scaled": [
@@ -61,7 +69,11 @@ WRONG = {
         ("ties do not count", " + 0.5 * (pairs == 0).float()", ""),
         ("ties count in full", "0.5 * (pairs == 0)", "1.0 * (pairs == 0)"),
         ("the other way round", "pairs > 0", "pairs < 0"),
-        ("accuracy at one limit", "return ((pairs > 0)", "return (strange > ordinary.median()).float().mean().item()\n    return ((pairs > 0)"),
+        (
+            "accuracy at one limit",
+            "return ((pairs > 0)",
+            "return (strange > ordinary.median()).float().mean().item()\n    return ((pairs > 0)",
+        ),
     ],
     "q6_early_stopping": [
         ("as good counts as better", "loss < lowest", "loss <= lowest"),
@@ -71,7 +83,11 @@ WRONG = {
         ("compared with the epoch before", "if loss < lowest:", "if epoch == 1 or loss < losses[epoch - 2]:"),
     ],
     "q7_best_linear_decoder": [
-        ("no bias", "return solution[:-1].T, solution[-1]", "return torch.linalg.lstsq(z, x).solution.T, torch.zeros_like(x[0])"),
+        (
+            "no bias",
+            "return solution[:-1].T, solution[-1]",
+            "return torch.linalg.lstsq(z, x).solution.T, torch.zeros_like(x[0])",
+        ),
         ("transposed", "solution[:-1].T", "solution[:-1]"),
         ("the mean image for the bias", "solution[:-1].T, solution[-1]", "solution[:-1].T, x.mean(0)"),
         ("bias and weights exchanged", "return solution[:-1].T, solution[-1]", "return solution[1:].T, solution[0]"),

@@ -17,7 +17,11 @@ WRONG = {
         ("no absolute value", "z.abs()", "z"),
         ("a squared code", "z.abs()", "z.square()"),
         ("mean over units", "z.abs().sum(1)", "z.abs().mean(1)"),
-        ("the price summed over examples", "(error + weight * z.abs().sum(1)).mean()", "error.mean() + weight * z.abs().sum()"),
+        (
+            "the price summed over examples",
+            "(error + weight * z.abs().sum(1)).mean()",
+            "error.mean() + weight * z.abs().sum()",
+        ),
     ],
     "q2b_rate_penalty": [
         ("mean over units for mean over examples", "z.mean(0)", "z.mean(1)"),
@@ -50,7 +54,11 @@ WRONG = {
         ("slopes not squared", "slope.square() @", "slope @"),
         ("norms not squared", "w.square().sum(1)", "w.square().sum(1).sqrt()"),
         ("summed weights before squaring", "w.square().sum(1)", "w.sum(1).square()"),
-        ("the norm for its square", "slope.square() @ w.square().sum(1)", "(slope.square() @ w.square().sum(1)).sqrt()"),
+        (
+            "the norm for its square",
+            "slope.square() @ w.square().sum(1)",
+            "(slope.square() @ w.square().sum(1)).sqrt()",
+        ),
         ("1 - z for 1 - z^2", "1 - z.square()", "1 - z"),
     ],
     "q5_sensitive_directions": [

@@ -11,7 +11,12 @@ WRONG = {
         ("made brighter, as dropout does", "return x * keep", "return x * keep / max(1 - share, 1e-9)"),
         ("the generator unused", ", generator=generator", ""),
         ("the original changed", "return x * keep", "return x.mul_(keep)"),
-        ("always the same number of pixels", ">= share", ">= torch.rand(x.shape, generator=generator).quantile(share)\n    keep = keep.float().argsort(1) >= share * x.shape[1]"),
+        (
+            "always the same number of pixels",
+            ">= share",
+            ">= torch.rand(x.shape, generator=generator).quantile(share)\n    keep = keep.float().argsort(1) >= share "
+            "* x.shape[1]",
+        ),
     ],
     "q1b_peppered": [
         ("salt alone", "salt.to(x.dtype)", "torch.ones_like(x)"),
@@ -46,7 +51,8 @@ WRONG = {
         (
             "a softmax by hand that underflows",
             "torch.softmax(-(distance**2) / (2 * sigma**2), dim=1)",
-            "torch.exp(-(distance**2) / (2 * sigma**2))\n    probability = probability / probability.sum(1, keepdim=True)",
+            "torch.exp(-(distance**2) / (2 * sigma**2))\n    probability = probability / probability.sum(1, "
+            "keepdim=True)",
         ),
     ],
     "q4a_score": [
@@ -75,12 +81,16 @@ WRONG = {
         ("the mean", ".median(2).values", ".mean(2)"),
         ("black beyond the edges", 'mode="reflect"', 'mode="constant"'),
         ("the edge repeated", 'mode="reflect"', 'mode="replicate"'),
-        ("a smaller picture", "wide = F.pad(picture[None], (size // 2,) * 4, mode=\"reflect\")[0]", "wide = picture"),
+        ("a smaller picture", 'wide = F.pad(picture[None], (size // 2,) * 4, mode="reflect")[0]', "wide = picture"),
         ("medians of medians", "squares.flatten(2).median(2).values", "squares.median(3).values.median(2).values"),
         ("the largest for the middle", ".median(2).values", ".max(2).values"),
     ],
     "q7_passed_on": [
-        ("a mean of quotients", "((left * damage).sum() / damage.square().sum()).item()", "((left * damage).sum(1) / damage.square().sum(1)).mean().item()"),
+        (
+            "a mean of quotients",
+            "((left * damage).sum() / damage.square().sum()).item()",
+            "((left * damage).sum(1) / damage.square().sum(1)).mean().item()",
+        ),
         ("a cosine", "/ damage.square().sum())", "/ (damage.norm() * left.norm() + 1e-12))"),
         ("sizes compared", "(left * damage).sum()", "left.square().sum()"),
         ("measured from the damaged image", "repaired - x", "noisy - repaired"),

@@ -46,12 +46,20 @@ WRONG = {
     ],
     "q4_log_partition": [
         ("an overflow", "torch.logsumexp(log_terms, dim=0).item()", "log_terms.exp().sum().log().item()"),
-        ("the mean over states", "torch.logsumexp(log_terms, dim=0)", "(torch.logsumexp(log_terms, dim=0) - math.log(len(h)))"),
+        (
+            "the mean over states",
+            "torch.logsumexp(log_terms, dim=0)",
+            "(torch.logsumexp(log_terms, dim=0) - math.log(len(h)))",
+        ),
         ("Z, not its logarithm", "torch.logsumexp(log_terms, dim=0)", "log_terms.exp().sum()"),
         ("the hidden biases forgotten", "h @ c + F", "F"),
         ("the visible biases forgotten", "h @ W.T + b", "h @ W.T"),
         ("the best state alone", "torch.logsumexp(log_terms, dim=0)", "log_terms.max()"),
-        ("the sign of the energy", "h @ c + F.softplus(h @ W.T + b).sum(1)", "-(h @ c) + F.softplus(-(h @ W.T + b)).sum(1)"),
+        (
+            "the sign of the energy",
+            "h @ c + F.softplus(h @ W.T + b).sum(1)",
+            "-(h @ c) + F.softplus(-(h @ W.T + b)).sum(1)",
+        ),
         ("a tensor for a number", "dim=0).item()", "dim=0)"),
         ("the sum inside the logarithm", "F.softplus(h @ W.T + b).sum(1)", "F.softplus((h @ W.T + b).sum(1))"),
     ],
@@ -85,7 +93,11 @@ WRONG = {
         ("a product of means", "v.T @ h / len(v)", "torch.outer(v.mean(0), h.mean(0))"),
     ],
     "q7a_weight_growth": [
-        ("t outside the softplus", "F.softplus(now * total) - F.softplus(last * total)", "(now - last) * F.softplus(total)"),
+        (
+            "t outside the softplus",
+            "F.softplus(now * total) - F.softplus(last * total)",
+            "(now - last) * F.softplus(total)",
+        ),
         ("the base forgotten", "v @ (b - a)", "v @ b"),
         ("the base added", "v @ (b - a)", "v @ (b + a)"),
         ("the wrong way round", "return visible + hidden.sum(1)", "return -visible - hidden.sum(1)"),
@@ -117,9 +129,17 @@ WRONG = {
     "q8_pseudo_log_likelihood": [
         ("the sign", "free(flipped) - free(v)", "free(v) - free(flipped)"),
         ("a mean over pixels", "return total", "return total / v.shape[1]"),
-        ("a logarithm of zero", "F.logsigmoid(free(flipped) - free(v))", "torch.sigmoid(free(flipped).float() - free(v).float()).log()"),
+        (
+            "a logarithm of zero",
+            "F.logsigmoid(free(flipped) - free(v))",
+            "torch.sigmoid(free(flipped).float() - free(v).float()).log()",
+        ),
         ("flips that stay", "flipped = v.clone()", "flipped = v"),
-        ("flips that add up", "for i in range(v.shape[1]):\n        flipped = v.clone()", "flipped = v.clone()\n    for i in range(v.shape[1]):"),
+        (
+            "flips that add up",
+            "for i in range(v.shape[1]):\n        flipped = v.clone()",
+            "flipped = v.clone()\n    for i in range(v.shape[1]):",
+        ),
         ("the probability, not its logarithm", "F.logsigmoid(free", "torch.sigmoid(free"),
         ("a pixel set, not flipped", "1 - v[:, i]", "1"),
         ("the last pixel alone", "total = total + F", "total = F"),

@@ -1,4 +1,5 @@
-"""What this book adds to nbgrader: expected figures, a sandbox, and platforms' file names. Used by nbgrader_config.py."""
+"""What this book adds to nbgrader: expected figures, a sandbox, and platforms' file names. Used by
+nbgrader_config.py."""
 
 import base64
 import io
@@ -37,7 +38,9 @@ class StudentCopy(NbGraderPreprocessor):
             if "expected-figure" in cell.metadata.get("tags", []):
                 picture = next((o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})), None)
                 if picture is None:
-                    raise NbGraderException(f"no stored figure in cell {cell.id}: run the notebook first (make notebooks)")
+                    raise NbGraderException(
+                        f"no stored figure in cell {cell.id}: run the notebook first (make notebooks)"
+                    )
                 cells.append(self.expected(cell, picture))
             cells.append(cell)
         notebook.cells = cells
@@ -52,7 +55,8 @@ class StudentCopy(NbGraderPreprocessor):
         data = base64.b64encode(small.getvalue()).decode()
         caption = cell.metadata.mystnb.figure.caption
         alt = cell.metadata.mystnb.image.alt
-        text = f"<details>\n<summary>The figure that you should see</summary>\n\n![{alt}](data:image/png;base64,{data})\n\n{caption}\n\n</details>"
+        picture = f"![{alt}](data:image/png;base64,{data})"
+        text = f"<details>\n<summary>The figure that you should see</summary>\n\n{picture}\n\n{caption}\n\n</details>"
         return nbformat.v4.new_markdown_cell(text, id=f"{cell.id}-expected"[:64])
 
 
@@ -63,10 +67,32 @@ def sandbox(name):
     if name == "docker":
         mount = ["--volume", f"{Path(data).resolve()}:/data:ro", "--env", "REPGEN_DATA=/data"] if data else []
         return [
-            "docker", "run", "--pull", "never", "--rm", "--interactive", "--network", "none", "--read-only",
-            "--tmpfs", "/tmp:size=256m", "--memory", "2g", "--memory-swap", "2g", "--cpus", "2", "--pids-limit", "256",
-            "--cap-drop", "ALL", "--security-opt", "no-new-privileges", *mount, "repgen-grading",
-        ]  # fmt: skip
+            "docker",
+            "run",
+            "--pull",
+            "never",
+            "--rm",
+            "--interactive",
+            "--network",
+            "none",
+            "--read-only",
+            "--tmpfs",
+            "/tmp:size=256m",
+            "--memory",
+            "2g",
+            "--memory-swap",
+            "2g",
+            "--cpus",
+            "2",
+            "--pids-limit",
+            "256",
+            "--cap-drop",
+            "ALL",
+            "--security-opt",
+            "no-new-privileges",
+            *mount,
+            "repgen-grading",
+        ]
     if name == "bwrap":
         read_only = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/fonts"]
         read_only += [sys.prefix, sys.base_prefix, str(ROOT / "repgen"), str(ROOT / "tools" / "grading")]
@@ -75,11 +101,29 @@ def sandbox(name):
         settings = {"HOME": "/tmp", "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         settings |= {"REPGEN_DATA": "/data"} if data else {}
         return [
-            "prlimit", "--as=12000000000", "--nproc=512", "--fsize=256000000", "--",
-            "bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv", "--proc", "/proc", "--dev", "/dev",
-            "--tmpfs", "/tmp", *mount, "--chdir", "/tmp",
-            *[part for key, value in settings.items() for part in ("--setenv", key, value)], "--", *python,
-        ]  # fmt: skip
+            "prlimit",
+            "--as=12000000000",
+            "--nproc=512",
+            "--fsize=256000000",
+            "--",
+            "bwrap",
+            "--unshare-all",
+            "--die-with-parent",
+            "--new-session",
+            "--clearenv",
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+            "--tmpfs",
+            "/tmp",
+            *mount,
+            "--chdir",
+            "/tmp",
+            *[part for key, value in settings.items() for part in ("--setenv", key, value)],
+            "--",
+            *python,
+        ]
     raise NbGraderException(f"say where students' code runs: SANDBOX=docker, bwrap or none; found {name!r}")
 
 
@@ -100,15 +144,20 @@ class SandboxedExecute(Execute):
         limit = 15 * 60
         try:
             run = subprocess.run(
-                [*command, str(self.timeout)], input=nbformat.writes(notebook), capture_output=True,
-                encoding="utf-8", errors="replace", timeout=limit,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise NbGraderException(f"the notebook did not end within {limit} seconds")
+                [*command, str(self.timeout)],
+                input=nbformat.writes(notebook),
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=limit,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise NbGraderException(f"the notebook did not end within {limit} seconds") from error
         try:
             ran = nbformat.reads(run.stdout, as_version=4)
-        except Exception:
-            raise NbGraderException(f"the sandbox gave back no notebook (exit {run.returncode}):\n{run.stderr[-2000:]}")
+        except Exception as error:
+            said = f"(exit {run.returncode}):\n{run.stderr[-2000:]}"
+            raise NbGraderException(f"the sandbox gave back no notebook {said}") from error
         if [cell.source for cell in ran.cells] != [cell.source for cell in notebook.cells]:
             raise NbGraderException("the sandbox gave back another notebook than it was given")
         for cell, done in zip(notebook.cells, ran.cells):

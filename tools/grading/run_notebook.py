@@ -1,6 +1,7 @@
 """Runs the notebook that comes in on standard input and writes it, with its outputs, to standard output.
 
-Its argument is the number of seconds that a cell may take. This is all that happens inside the sandbox. A cell that fails or takes too long does not stop the others.
+Its argument is the number of seconds that a cell may take. This is all that happens inside the sandbox. A cell that
+fails or takes too long does not stop the others.
 """
 
 import os
