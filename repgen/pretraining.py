@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from repgen.autoencoder import Autoencoder
+from repgen.layers import Transposed
 from repgen.rbm import RBM, as_linear
 from repgen.train import History, fit
 
@@ -102,11 +103,11 @@ def _upwards(layer: Layer) -> nn.Linear:
     return first
 
 
-def _downwards(layer: Layer) -> nn.Linear:
+def _downwards(layer: Layer) -> nn.Module:
     if isinstance(layer, RBM):
         return as_linear(layer)[1]
     back = layer.decoder[0]
-    return back if isinstance(back, nn.Linear) else back.as_linear()  # tied to the way up
+    return back.as_linear() if isinstance(back, Transposed) else back  # tied to the way up
 
 
 @torch.no_grad()
