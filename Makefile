@@ -84,6 +84,7 @@ requirements.txt:  ## pin all versions anew, from pyproject.toml
 		--custom-compile-command "make requirements.txt" --extra book --extra test --extra bench pyproject.toml --output-file requirements.txt
 endif
 
+-include tools/portable.mk
 -include tools/teaching.mk
 
 .PHONY: help book test test-stand-in serve notebooks pictures bench address clean
