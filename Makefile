@@ -84,6 +84,7 @@ requirements.txt:  ## pin all versions anew, from pyproject.toml
 		--custom-compile-command "make requirements.txt" --extra book --extra test --extra lint --extra bench pyproject.toml --output-file requirements.txt
 endif
 
+-include tools/portable.mk
 -include tools/teaching.mk
 -include tools/checks.mk
 

@@ -14,6 +14,7 @@ from torch import nn
 from repgen import PCA, Data, fit, zoo
 from repgen.corruption import salt_and_pepper
 from repgen.evaluation.metrics import reconstruction_error
+from repgen.logistic_pca import LogisticPCA
 from repgen.zoo import ZooError, quantization
 from repgen.zoo.quantization import dequantize, quantize
 
@@ -23,6 +24,12 @@ from repgen.zoo.quantization import dequantize, quantize
 def test_every_recipe_is_trained_and_together_they_are_small():
     assert zoo.names() == zoo.recipe_names()
     assert sum(path.stat().st_size for path in zoo.FOLDER.iterdir()) < 30e6
+
+
+# How far a figure measured anew may be from the record, as a share of it. Measured with PyTorch, oneDNN and MKL told to do
+# without AMX and AVX-512, to be content with SSE, and on 8 threads: at most 2e-7 where data pass through a net, whatever is
+# drawn on the way; 3.3e-4 where the codes are searched for, since a search ends by a threshold, one step sooner or later.
+PASSED, SEARCHED = 1e-5, 1e-3
 
 
 @pytest.mark.parametrize("name", zoo.names())
@@ -45,8 +52,9 @@ def test_shipped_models_give_the_metrics_on_record(name):
     data = steps.data("cpu")
     if any(d.stand_in for d in data):
         pytest.skip(f"the metrics of {name}: not checked on the stand-in")
+    searched = any(isinstance(part, LogisticPCA) for part in model.modules())
     with torch.no_grad():
-        assert steps.measure(model, *data) == pytest.approx(record["metrics"], rel=1e-4)
+        assert steps.measure(model, *data) == pytest.approx(record["metrics"], rel=SEARCHED if searched else PASSED)
 
 
 @pytest.mark.parametrize(
