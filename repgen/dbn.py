@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from repgen._fast import bernoulli
 from repgen.labelled_rbm import LabelledRBM
-from repgen.layers import bernoulli
 from repgen.losses import bernoulli_nll
 from repgen.rbm import RBM
 

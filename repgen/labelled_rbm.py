@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot, softplus
 
-from repgen.layers import bernoulli, pixels
+from repgen._fast import bernoulli
+from repgen.layers import pixels
 from repgen.rbm import RBM
 
 

@@ -1,4 +1,4 @@
-"""What several models share: checks of shapes, draws of binary units, dense stacks."""
+"""What several models share: checks of shapes, dense stacks."""
 
 import math
 from collections.abc import Sequence
@@ -7,8 +7,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from repgen import _fast
 
 
 def pixels(x: Tensor, n: int) -> Tensor:
@@ -44,12 +42,6 @@ def check_labels(labels: Tensor, classes: int) -> Tensor:
 def one_hot(labels: Tensor, classes: int) -> Tensor:
     """(N, classes) of 0 and 1, float32, for labels (N,), whole numbers below ``classes``."""
     return F.one_hot(labels.long(), classes).float()
-
-
-@_fast.fast(_fast.bernoulli)
-def bernoulli(p: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """1 with probability p, else 0, of p's shape."""
-    return torch.bernoulli(p, generator=generator)
 
 
 def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from repgen import _fast
-from repgen.layers import bernoulli, check_unit, pixels
+from repgen._fast import bernoulli
+from repgen.layers import check_unit, pixels
 
 UNITS = ("bernoulli", "gaussian")
 
