@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 pytest.register_assert_rewrite("widget_checks")  # so that its assertions, too, say what they found
@@ -13,10 +14,23 @@ pytest.register_assert_rewrite("widget_checks")  # so that its assertions, too, 
 
 @pytest.fixture(scope="session")
 def book(tmp_path_factory):
-    """Folder of the built pages: the one that `make` has just built (REPGEN_BOOK), else one built here and now."""
-    if built := os.environ.get("REPGEN_BOOK"):
-        return Path(built)
-    return build(ROOT, tmp_path_factory.mktemp("book"))
+    """Folder of the built pages: with REPGEN_BOOK=make those of `make book`, else built here; once for all workers."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of this run, and of all its workers
+    done = folder / "book" / "done"
+    with FileLock(folder / "book.lock"):
+        if os.environ.get("REPGEN_BOOK") == "make":
+            env = {
+                name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+            }
+            run = subprocess.run(["make", "book"], cwd=ROOT, env=env, capture_output=True, text=True)
+            assert run.returncode == 0, f"the book does not build:\n{run.stdout[-2000:]}\n{run.stderr[-6000:]}"
+            return ROOT / "_build" / "html"
+        if not done.exists():
+            build(ROOT, folder / "book")
+            done.touch()
+    return folder / "book" / "_build" / "html"
 
 
 @pytest.fixture(scope="session")

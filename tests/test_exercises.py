@@ -225,22 +225,48 @@ class Course(types.SimpleNamespace):
         nbformat.write(notebook, folder / f"{self.name}.ipynb")
 
 
+@pytest.fixture(scope="module")
+def in_process(tmp_path_factory):
+    """The folder of a course, and nbgrader for it in this process: what the commands run, without their start."""
+    from nbgrader.apps.api import NbGraderAPI
+    from traitlets.config import PyFileConfigLoader
+
+    folder = tmp_path_factory.mktemp("courses")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", list(sys.path))
+        patch.setenv("PATH", os.environ["PATH"])  # the settings add to both
+        patch.setenv("REPGEN_COURSE", str(folder))
+        patch.setenv("REPGEN_SANDBOX", "none")
+        patch.delenv("REPGEN_EXERCISES", raising=False)
+        settings = PyFileConfigLoader("nbgrader_config.py", str(ROOT)).load_config()
+        yield folder, NbGraderAPI(config=settings, log_level="WARN")
+
+
+def succeeded(result):
+    assert result["success"], result.get("log", "") + result.get("error", "")
+
+
 @pytest.fixture(scope="module", params=ASSIGNMENTS)
 def course(request, tmp_path_factory):
     """A course in which students handed in the assignment, and all was graded.
 
     One makes mistakes in every second question: the odd ones in one assignment, the even ones in the next. The first
-    has both, and one who edited the tests, which tries nbgrader rather than the assignment.
+    has both, and one who edited the tests, which tries nbgrader rather than the assignment; and only there is nbgrader
+    run by its commands, as the Makefile runs it.
     """
-    name, folder = request.param, tmp_path_factory.mktemp("course")
+    name = request.param
+    first = name == ASSIGNMENTS[0]
+    folder, api = (tmp_path_factory.mktemp("course"), None) if first else request.getfixturevalue("in_process")
     before = set(os.listdir(ROOT)) | {"_build", ".pytest_cache", "__pycache__"}
     course = Course(name=name, folder=folder, points={q: role(c).points for q, c in checks(source(name)).items()})
-    nbgrader(folder, "generate_assignment", name, "--create", "--log-level=WARN")
+    if first:
+        nbgrader(folder, "generate_assignment", name, "--create", "--log-level=WARN")
+    else:
+        succeeded(api.generate_assignment(name))
     course.release = nbformat.read(folder / "release" / name / f"{name}.ipynb", as_version=4)
     wrong = wrong_answers(name)
     odd = {question for number, question in enumerate(wrong) if number % 2}
     course.mistakes = {"wrong-odd": odd, "wrong-even": wrong.keys() - odd}
-    first = name == ASSIGNMENTS[0]
     if not first:
         course.mistakes.pop(list(course.mistakes)[ASSIGNMENTS.index(name) % 2])
 
@@ -261,7 +287,10 @@ def course(request, tmp_path_factory):
         for cell in checks(cheat).values():
             cell.source, cell.metadata.nbgrader.points = "pass", 1000
         course.hand_in("cheat", cheat)
-    nbgrader(folder, "autograde", name, "--log-level=ERROR")
+        nbgrader(folder, "autograde", name, "--log-level=ERROR")
+    else:
+        for student in ("right", "untouched", *course.mistakes):
+            succeeded(api.autograde(name, student))
     course.litter = set(os.listdir(ROOT)) - before
     return course
 

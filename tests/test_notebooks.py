@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import importlib.util
 import json
 import os
 import re
@@ -16,10 +17,14 @@ import publish
 import pytest
 import stored
 import without_data
+from fresh_run import disagreements, within
 from packaging.requirements import Requirement
 from pybtex.database import parse_file
 
 ROOT = Path(__file__).resolve().parent.parent
+SPEC = importlib.util.spec_from_file_location("the_conftest", ROOT / "conftest.py")
+the_conftest = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(the_conftest)
 NOTEBOOKS = {page: path for page, path in stored.notebooks(ROOT) if "/exercises/" not in page}
 KEYS = set(parse_file(str(ROOT / "references.bib")).entries)
 SECONDS = 90  # what a notebook may take on two cores
@@ -290,53 +295,7 @@ def test_a_doctored_notebook_fails(what):
         check(notebook)
 
 
-# Claims of a fresh run against the stored ones.
-
-
-def within(claim, measured):
-    """Whether `measured` satisfies the conditions of a claim's record."""
-    target = claim["published"] if claim["expected"] is None else claim["expected"]
-    return (
-        (claim["tol"] is None or target is None or abs(measured - target) <= claim["tol"])
-        and (claim["at_most"] is None or measured <= claim["at_most"])
-        and (claim["at_least"] is None or measured >= claim["at_least"])
-    )
-
-
-def agree(a, b, in_value):
-    """Whether two bounds are both there or both not; and equal, but for what another machine's arithmetic changes."""
-    return a is b is None or (None not in (a, b) and (not in_value or a == pytest.approx(b, rel=1e-2)))
-
-
-def disagreements(old, new):
-    """What a fresh run's claims `new` have against the stored ones `old` (lists of records), in words."""
-    if [claim["id"] for claim in old] != [claim["id"] for claim in new]:
-        return ["other claims, or in another order, than those stored: run `make notebooks`"]
-    found = []
-    for a, b in zip(old, new, strict=True):
-        checked = b["status"] != "not checked"  # on the stand-in the figures are others, and what is computed from them
-        same = all(a[name] == b[name] for name in ("published", "source", "tol", "unit"))
-        if not same or not all(agree(a[name], b[name], checked) for name in ("expected", "at_most", "at_least")):
-            found.append(f"other conditions than those stored: {b['sentence']}")
-        if not checked:
-            continue
-        if b["status"] != "holds" or not within(a, b["measured"]):
-            found.append(f"does not hold: {b['sentence']}")
-        elif a["tol"] is not None and abs(a["measured"] - b["measured"]) > a["tol"]:
-            found.append(f"stored {a['measured']:g}, now {b['measured']:g}, tolerance {a['tol']:g}: {b['sentence']}")
-    return found
-
-
-def test_a_fresh_run_bears_out_the_stored_claims():
-    log = os.environ.get("REPGEN_CLAIMS_LOG")
-    if not log:
-        pytest.skip("no fresh run of the notebooks to compare with: `make test` makes one")
-    fresh = {}
-    for line in Path(log).read_text(encoding="utf-8").splitlines():
-        claim = json.loads(line)
-        fresh.setdefault(claim["notebook"], []).append(claim)
-    for page, path in NOTEBOOKS.items():
-        assert disagreements(stored.claims(stored.read(path)), fresh.get(f"{page}.ipynb", [])) == [], page
+# Claims of a fresh run against the stored ones: conftest.py compares them after each notebook's last cell.
 
 
 def test_disagreements_are_found():
@@ -361,24 +320,44 @@ def test_disagreements_are_found():
 
 
 @pytest.fixture(scope="module")
-def doctored_run(tmp_path_factory):
-    """Outcome of each cell of a notebook with a false claim and a changed output."""
+def nbval_runs(tmp_path_factory):
+    """Outcomes, cell by cell and of the claims, of a sound notebook and of one with a false claim and a changed output."""
     folder = tmp_path_factory.mktemp("nbval")
     code, display = nbformat.v4.new_code_cell, nbformat.v4.new_output
     strict = {"tags": ["nbval-check-output"]}
-    cells = [
+    claimed = {
+        "id": "claim-half-is-461586",
+        "sentence": "Half is 0.5",
+        "measured": 0.5,
+        "unit": "",
+        "published": None,
+        "source": None,
+        "expected": 0.5,
+        "tol": 0.01,
+        "at_most": None,
+        "at_least": None,
+        "status": "holds",
+    }
+    first = [
         code("from repgen.claims import claim"),
-        code("claim('Half is {:.1f}', 0.5, expected=0.5, tol=0.01)"),
+        code(
+            "claim('Half is {:.1f}', 0.5, expected=0.5, tol=0.01)",
+            outputs=[display("display_data", {stored.CLAIM: claimed})],
+        ),
+    ]
+    more = [
         code("print('as stored')", metadata=strict, outputs=[display("stream", name="stdout", text="as stored\n")]),
         code("print('as stored')", metadata=strict, outputs=[display("stream", name="stdout", text="as never seen\n")]),
         code("print('not compared')", outputs=[display("stream", name="stdout", text="something else\n")]),
         code("claim('Half is {:.1f}', 0.6, expected=0.5, tol=0.01)"),
     ]
-    for count, cell in enumerate(cells, 1):
-        cell.execution_count = count
-    path = folder / "doctored.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-    env = {name: value for name, value in os.environ.items() if name != "REPGEN_CLAIMS_LOG"}
+    other = copy.deepcopy(first)
+    other[1].outputs[0].data[stored.CLAIM].update(measured=0.495, tol=0.001)
+    for name, cells in {"sound": first, "doctored": first + more, "other": other}.items():
+        for count, cell in enumerate(cells, 1):
+            cell.execution_count = count
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")
+    paths = os.pathsep.join(str(ROOT / name) for name in (".", "tools", "_ext"))
     run = subprocess.run(
         [
             sys.executable,
@@ -393,22 +372,61 @@ def doctored_run(tmp_path_factory):
             "-v",
             "-p",
             "no:cacheprovider",
-            path,
+            "-p",
+            "conftest",
+            folder,
         ],
         cwd=folder,
-        env=env | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
-    outcomes = re.findall(r"Cell \d+ (PASSED|FAILED)", run.stdout)
-    assert len(outcomes) == len(cells), run.stdout + run.stderr
-    return run.returncode, outcomes
+    outcomes = {}
+    for name, test, outcome in re.findall(r"(\w+)[.:]+ipynb::(Cell \d+|claims) (PASSED|FAILED)", run.stdout):
+        outcomes.setdefault(name, {})[test] = outcome
+    assert {name: len(found) for name, found in outcomes.items()} == {"sound": 3, "doctored": 7, "other": 3}, (
+        run.stdout + run.stderr
+    )
+    return run, outcomes
 
 
-def test_nbval_fails_a_false_claim_and_a_changed_output(doctored_run):
-    code, outcomes = doctored_run
-    assert code == 1
-    assert outcomes == ["PASSED", "PASSED", "PASSED", "FAILED", "PASSED", "FAILED"]
+def failed(outcomes):
+    return [test for test, outcome in outcomes.items() if outcome == "FAILED"]
+
+
+@pytest.mark.slow
+def test_nbval_fails_a_false_claim_and_a_changed_output(nbval_runs):
+    run, outcomes = nbval_runs
+    assert run.returncode == 1 and failed(outcomes["sound"]) == []
+    assert failed(outcomes["doctored"]) == ["Cell 3", "Cell 5"]
+
+
+@pytest.mark.slow
+def test_after_its_cells_a_notebook_is_failed_for_other_claims_than_those_stored(nbval_runs):
+    run, outcomes = nbval_runs
+    assert failed(outcomes["other"]) == ["claims"] and "other conditions than those stored: Half is 0.5" in run.stdout
+
+
+# Which tests go to one worker.
+
+
+@pytest.mark.parametrize(
+    "nodeid, piece",
+    [
+        ("tests/test_pca.py::test_a[x]", "tests/test_pca.py"),
+        ("chapters/01_a/02_b.ipynb::Cell 3", "chapters/01_a/02_b.ipynb"),
+        ("chapters/01_a/02_b.ipynb::claims", "chapters/01_a/02_b.ipynb"),
+        ("tests/test_exercises.py::test_a[01_foundations]", "tests/test_exercises.py::01_foundations"),
+        ("tests/test_exercises.py::test_a[right-01_foundations]", "tests/test_exercises.py::01_foundations"),
+        ("tests/test_exercises.py::test_wrong_answer_fails[q1-x]", "tests/test_exercises.py"),
+        (
+            "tests/browser/test_book_pages.py::test_a[chapters/exercises/01_a/01_a]",
+            "tests/browser/test_book_pages.py::chapters/exercises/01",
+        ),
+    ],
+)
+def test_only_the_largest_files_are_divided_among_workers(nodeid, piece):
+    assert the_conftest.piece(nodeid) == piece
 
 
 # Publishing.

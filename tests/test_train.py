@@ -303,7 +303,8 @@ def test_no_epochs_change_nothing():
     assert same(before, weights(model)) and model.calls == 0
 
 
-def test_the_bar_is_shown_or_not(capsys):
+def test_the_bar_is_shown_or_not(capsys, monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
     fit(Climber(), some().double(), epochs=2, batch_size=10)
     shown = capsys.readouterr().err
     assert "epoch 2/2" in shown and "10/10" in shown and "loss" in shown

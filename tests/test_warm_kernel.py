@@ -63,7 +63,10 @@ print(json.dumps(said))
 sys.exit(7)
 """
 
-pytestmark = pytest.mark.skipif(not runpy.run_path(SERVE[1])["FORKS"], reason="only ordinary kernels here")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not runpy.run_path(SERVE[1])["FORKS"], reason="only ordinary kernels here"),
+]
 
 
 def run(folder, *server):

@@ -33,6 +33,7 @@ def test_every_recipe_is_trained_and_together_they_are_small():
 PASSED, SEARCHED = 1e-5, 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.names())
 def test_shipped_models_give_the_metrics_on_record(name):
     record = zoo.record(name)
