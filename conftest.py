@@ -1,4 +1,4 @@
-"""For every run of pytest: a notebook's claims beside its cells, the longest files first, and where the minutes went."""
+"""For every run of pytest: a notebook's claims beside its cells, the longest files first, where the minutes went."""
 
 import json
 import os
@@ -20,7 +20,7 @@ SECONDS = {
     "tests/test_zoo.py": 200,
     "tests/test_exercises.py": 110,
 }
-# Tests of one file that go to a worker together, where the file is not one piece: by the first group that matches a name.
+# Tests of one file that go to a worker together, where the file is not one piece: by the first group that matches.
 PIECES = {
     "tests/browser/test_book_pages.py": re.compile(r"\[(chapters/(?:exercises/)?\d\d)"),  # a chapter
     "tests/test_zoo.py": re.compile(r"_metrics_on_record\[(.+)\]"),  # a model
@@ -60,13 +60,13 @@ def pytest_runtest_setup(item):
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items):
-    """Adds each notebook's claims, marks what is slow, and sorts files by their time, so that two workers end together."""
+    """Adds each notebook's claims, marks what is slow, and sorts files by their time: two workers end together."""
     files = {}
     for item in items:
         if {"book", "browser", "course"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
         files.setdefault(item.path, []).append(item)
-    for path, tests in files.items():
+    for tests in files.values():
         if is_notebook(tests[0]):
             tests.append(Claims.from_parent(tests[0].parent, name="claims"))
     items[:] = [item for path in sorted(files, key=seconds, reverse=True) for item in files[path]]
@@ -101,7 +101,7 @@ def piece(nodeid):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Which files took the longest, of all sessions that share the file REPGEN_MINUTES; how long the whole check took."""
+    """Which files took the longest, of all sessions that share REPGEN_MINUTES; how long the whole check took."""
     if log := os.environ.get("REPGEN_MINUTES"):
         spent, session = Counter(), os.environ.get("REPGEN_SESSION", "")
         for report in sum(terminalreporter.stats.values(), []):

@@ -1,7 +1,7 @@
 """Fast forms of a few functions, which ``fit`` takes in place of the plain ones; each is tested equal to its twin.
 
-A form is here because it takes a tenth or more off a step of the bench. Outside ``fit`` the plain function runs, the one
-that the book shows; only draws of binary units (``bernoulli``) and the moments of PCA are fast everywhere.
+A form is here because it takes a tenth or more off a step of the bench. Outside ``fit`` the plain function runs, the
+one that the book shows; only draws of binary units (``bernoulli``) and the moments of PCA are fast everywhere.
 """
 
 import functools

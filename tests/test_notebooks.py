@@ -321,7 +321,7 @@ def test_disagreements_are_found():
 
 @pytest.fixture(scope="module")
 def nbval_runs(tmp_path_factory):
-    """Outcomes, cell by cell and of the claims, of a sound notebook and of one with a false claim and a changed output."""
+    """Outcomes by cell and of the claims, of a sound notebook and of one with a false claim and a changed output."""
     folder = tmp_path_factory.mktemp("nbval")
     code, display = nbformat.v4.new_code_cell, nbformat.v4.new_output
     strict = {"tags": ["nbval-check-output"]}
