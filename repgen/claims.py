@@ -47,7 +47,13 @@ def claim(
     if fault := _fault(**limits):
         raise ValueError(f"{fault}: {sentence!r}")
     text = _fill(sentence, measured)
-    record = {"id": _identifier(sentence), "sentence": text, "measured": measured, "unit": unit, "source": source} | limits
+    record = {
+        "id": _identifier(sentence),
+        "sentence": text,
+        "measured": measured,
+        "unit": unit,
+        "source": source,
+    } | limits
     checked = not any(d.stand_in for d in _several(data))
     failures = _failures(record, expected if published is None else published) if checked else []
     record["status"] = "fails" if failures else "holds" if checked else "not checked"
@@ -82,7 +88,7 @@ NUMBER = re.compile(r"(?<![\w.{^])-?\d+(?:,\d{3})*(?:\.\d+)?(?![\w}])(?:\s*(%))?
 
 
 def _fill(sentence: str, measured: float) -> str:
-    """The sentence with the measured figure in its field. ValueError for two fields, or a figure that was not measured."""
+    """The sentence with the measured figure in its field. ValueError for two fields, or another figure than measured."""
     fields = re.findall(r"\{:[^{}]*\}", sentence) or re.findall(r"(?<!\{)\{\}(?!\})", sentence)
     if len(fields) > 1:
         raise ValueError(f"{len(fields)} format fields for one measured figure: {sentence!r}")

@@ -111,7 +111,7 @@ def constant(node, bound, within=()):
         return isinstance(node.value, ast.Name) and node.value.id == "math"
     if isinstance(node, ast.Call):
         plain = isinstance(node.func, ast.Name) and node.func.id in PLAIN and node.func.id not in bound
-        function = plain or isinstance(node.func, ast.Attribute) and constant(node.func, bound, within)
+        function = plain or (isinstance(node.func, ast.Attribute) and constant(node.func, bound, within))
         return function and not node.keywords and all(constant(part, bound, within) for part in node.args)
     if isinstance(node, PARTS):
         return all(constant(part, bound, within) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
@@ -127,7 +127,7 @@ def computed_limits(notebook):
         for call in (node for one in trees for node in ast.walk(one))
         if isinstance(call, ast.Call) and ast.unparse(call.func).split(".")[-1] == "claim"
         for keyword in call.keywords
-        if keyword.arg is None or keyword.arg in LIMITS and not constant(keyword.value, bound)
+        if keyword.arg is None or (keyword.arg in LIMITS and not constant(keyword.value, bound))
     ]
 
 

@@ -112,7 +112,8 @@ def test_a_sentence_that_states_another_number_is_refused(sentence):
 
 
 @pytest.mark.parametrize(
-    "sentence, measured", [("After 20 steps, it is 0.5", 0.5), ("It is 50 %", 0.4987), ("1,200 of them", 1200), ("-2.10", -2.1)]
+    "sentence, measured",
+    [("After 20 steps, it is 0.5", 0.5), ("It is 50 %", 0.4987), ("1,200 of them", 1200), ("-2.10", -2.1)],
 )
 def test_a_sentence_may_state_the_measured_number_itself(sentence, measured, capsys):
     claim(sentence, measured, at_least=-5)

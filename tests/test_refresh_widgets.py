@@ -21,7 +21,9 @@ def path(tmp_path):
     shown = LatentMap(PCA2, CODES)
     states = {m.model_id: {"state": dict(m.get_state()) | {"codes": "", "weights": ""}} for m in (shown, shown.network)}
     states["other"] = {"state": {"_esm": "not ours", "_anywidget_id": "somebody.Else"}}
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1"), nbformat.v4.new_markdown_cell("Text")])
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("1 + 1"), nbformat.v4.new_markdown_cell("Text")]
+    )
     notebook.metadata["widgets"] = {stored.WIDGET_STATE: {"state": json.loads(json.dumps(states, default=str))}}
     notebook.metadata["repgen"] = {"seconds": 1.0, "seal": publish.seal(notebook)}
     publish.write(notebook, tmp_path / "notebook.ipynb")

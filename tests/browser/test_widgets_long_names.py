@@ -17,7 +17,15 @@ from repgen import widgets
 from repgen.autoencoder import Autoencoder
 from repgen.pca import PCA
 from repgen.widgets import (
-    AskForADigit, ComponentExplorer, ConceptMixer, CorruptAndRepair, DrawAndReconstruct, Gibbs, Interpolation, LatentMap, NoiseDial,
+    AskForADigit,
+    ComponentExplorer,
+    ConceptMixer,
+    CorruptAndRepair,
+    DrawAndReconstruct,
+    Gibbs,
+    Interpolation,
+    LatentMap,
+    NoiseDial,
 )  # fmt: skip
 
 LONG = "anextraordinarilylongnamethatcannotbebrokenanywhereatall"
@@ -32,20 +40,34 @@ FEW = DIGITS[:2], [LONG, OTHER]
 MAKE = {
     "AskForADigit": lambda: AskForADigit(a_net(), [LONG, OTHER, "two", "three"], title=LONG),
     "CompareCodes": lambda: a_comparison(
-        codes={LONG: FLAT, OTHER: CURVED}, reconstructions={LONG: REBUILT}, names=[f"{d}{LONG}" for d in range(10)], title=LONG
+        codes={LONG: FLAT, OTHER: CURVED},
+        reconstructions={LONG: REBUILT},
+        names=[f"{d}{LONG}" for d in range(10)],
+        title=LONG,
     ),
     "ComponentExplorer": lambda: ComponentExplorer(PCA5, *FEW, noun=LONG, title=LONG),
-    "ConceptMixer": lambda: ConceptMixer(PCA5, FEW[0], {LONG: torch.ones(5), OTHER: -torch.ones(5)}, FEW[1], title=LONG),
+    "ConceptMixer": lambda: ConceptMixer(
+        PCA5, FEW[0], {LONG: torch.ones(5), OTHER: -torch.ones(5)}, FEW[1], title=LONG
+    ),
     "CorruptAndRepair": lambda: CorruptAndRepair(NETS, *FEW, title=LONG),
     "DrawAndReconstruct": lambda: DrawAndReconstruct(NETS, *FEW, title=LONG),
     "Gibbs": lambda: Gibbs(a_machine(), *FEW, title=LONG),
     "Interpolation": lambda: Interpolation(NETS, *FEW, title=LONG),
     "LatentMap": lambda: LatentMap(
-        PCA2, CODES, LABELS, [f"{d}{LONG}" for d in range(10)], images=DIGITS, axis_labels=(LONG, OTHER), title=LONG, path=CODES[:3]
+        PCA2,
+        CODES,
+        LABELS,
+        [f"{d}{LONG}" for d in range(10)],
+        images=DIGITS,
+        axis_labels=(LONG, OTHER),
+        title=LONG,
+        path=CODES[:3],
     ),
     "LatentPlane": lambda: a_plane(title=LONG),
     "NoiseDial": lambda: NoiseDial(a_vae(), *FEW, title=LONG),
-    "RealOrFake": lambda: a_quiz(forgers={LONG: FORGERS["dense"], OTHER: FORGERS["dense"]}, seed=1, rounds=3, title=LONG),
+    "RealOrFake": lambda: a_quiz(
+        forgers={LONG: FORGERS["dense"], OTHER: FORGERS["dense"]}, seed=1, rounds=3, title=LONG
+    ),
     "StyleMixer": lambda: a_mixer(title=LONG),
     "WatchTheGame": lambda: a_game(histories={LONG: a_history(), OTHER: a_history(10)}, title=LONG),
 }
@@ -61,7 +83,9 @@ def test_no_widget_is_left_out():
 
 @pytest.mark.parametrize("name", MAKE)
 def test_a_long_name_is_broken(open_widget, tmp_path, name):
-    page = open_widget(static_page(tmp_path, MAKE[name]()), viewport={"width": 360, "height": 700}, is_mobile=True, has_touch=True)
+    page = open_widget(
+        static_page(tmp_path, MAKE[name]()), viewport={"width": 360, "height": 700}, is_mobile=True, has_touch=True
+    )
     assert page.evaluate(BEYOND, 360) == []
     for option in page.locator(".rg-thumbs input").all()[:4]:  # what was chosen is named again, elsewhere
         option.check(force=True)
