@@ -1,9 +1,9 @@
 """Gives stored widgets the scripts and styles of today: `python tools/refresh_widgets.py [notebook ...]`.
 
 A notebook stores the script and the style of each of its widgets (`_esm` and `_css`). After a change of these files
-this writes the new ones into the notebooks, by default into all of the chapters, and seals them anew. Nothing else changes
-and nothing is run; a widget whose *data* would be others has to be made again by `make notebooks`. `--check` lists the
-notebooks that are out of date, and writes nothing.
+this writes the new ones into the notebooks, by default into all of the chapters, and seals them anew. Nothing else
+changes and nothing is run; a widget whose *data* would be others has to be made again by `make notebooks`. `--check`
+lists the notebooks that are out of date, and writes nothing.
 """
 
 import argparse
