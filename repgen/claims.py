@@ -119,8 +119,7 @@ NUMBER = re.compile(r"(?<![\w.{^])-?\d+(?:,\d{3})*(?:\.\d+)?(?![\w}])(?:\s*(%))?
 
 
 def _fill(sentence: str, measured: float) -> str:
-    """The sentence with the measured figure in its field. ValueError for two fields, or a figure that was not
-    measured."""
+    """The sentence with the measured figure in its field. ValueError for two fields, or another figure in the text."""
     fields = re.findall(r"\{:[^{}]*\}", sentence) or re.findall(r"(?<!\{)\{\}(?!\})", sentence)
     if len(fields) > 1:
         raise ValueError(f"{len(fields)} format fields for one measured figure: {sentence!r}")
