@@ -50,7 +50,7 @@ def test_your_own_data_go_through_every_family(tmp_path, monkeypatch):
     assert torch.equal(names["again"].encode(torch.from_numpy(names["table"])).isfinite().all(), torch.tensor(True))
     assert names["history"].training["loss"][-1] < 0.6 * names["history"].training["loss"][0]
     assert names["net"].error(names["pictures"].x, names["pictures"].labels) < 0.1
-    assert names["made"].shape == (100, 20) and (tmp_path / "vae-run.pt").exists()
+    assert names["made"].shape == (100, 20) and (tmp_path / "vae.pt").exists()
 
 
 COMMANDS = [
