@@ -21,6 +21,7 @@ from repgen.__main__ import parser
 matplotlib.use("agg")
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "pages").glob("*.md"))]
+OWN_DATA = ROOT / "pages" / "own_data.md"
 NOTATION = (ROOT / "pages" / "notation.md").read_text(encoding="utf-8")
 
 
@@ -28,29 +29,104 @@ def blocks(path, language):
     return re.findall(rf"^ *```{language}\n(.*?)^ *```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def test_your_own_data_go_through_every_family(tmp_path, monkeypatch):
-    """All the code of the page, in order, on 500 pictures in two folders and a table of 20 columns."""
+def cells(text, columns):
+    """The rows of the text's tables that have so many columns, without heads and rules, each cell stripped."""
+    lines = [line.strip().strip("|") for line in text.splitlines() if line.startswith("| ")]
+    rows = [tuple(cell.strip() for cell in line.split(" | ")) for line in lines]
+    return [row for row in rows if len(row) == columns and any("`" in cell for cell in row)]
+
+
+@pytest.fixture(scope="module")
+def own_data(tmp_path_factory):
+    """The folder in which the page on one's own data was run, and what it left: 500 pictures, a table of 20 columns."""
+    folder = tmp_path_factory.mktemp("own-data")
     rng = np.random.default_rng(0)
     for number in range(500):
-        folder = tmp_path / "my-pictures" / ("round" if number % 2 else "square")
-        folder.mkdir(parents=True, exist_ok=True)
+        of_class = folder / "my-pictures" / ("round" if number % 2 else "square")
+        of_class.mkdir(parents=True, exist_ok=True)
         grid = np.hypot(*np.mgrid[-20:20, -24:24]) if number % 2 else np.abs(np.mgrid[-20:20, -24:24]).max(0)
         picture = 255 * (grid < rng.uniform(6, 16))
-        Image.fromarray(picture.astype(np.uint8)).save(folder / f"{number:03}.png")
+        Image.fromarray(picture.astype(np.uint8)).save(of_class / f"{number:03}.png")
     hidden = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 20)) + 0.1 * rng.normal(size=(500, 20))
     header = ",".join(f"column {i}" for i in range(20))
-    np.savetxt(tmp_path / "my-table.csv", 100 + 5 * hidden, delimiter=",", header=header)
-    monkeypatch.chdir(tmp_path)
+    np.savetxt(folder / "my-table.csv", 100 + 5 * hidden, delimiter=",", header=header, comments="")
     torch.manual_seed(0)
     names = {}
-    for block in blocks(ROOT / "pages" / "own_data.md", "python"):
-        exec(compile(block, "own_data.md", "exec"), names)
+    with contextlib.chdir(folder):
+        for block in blocks(OWN_DATA, "python"):
+            exec(compile(block, "own_data.md", "exec"), names)
     matplotlib.pyplot.close("all")
-    assert len(names["pictures"]) == 500 and names["pictures"].classes == ("round", "square")
-    assert torch.equal(names["again"].encode(torch.from_numpy(names["table"])).isfinite().all(), torch.tensor(True))
-    assert names["history"].training["loss"][-1] < 0.6 * names["history"].training["loss"][0]
-    assert names["net"].error(names["pictures"].x, names["pictures"].labels) < 0.1
-    assert names["made"].shape == (100, 20) and (tmp_path / "vae-run.pt").exists()
+    return folder, names
+
+
+def test_your_own_data_go_through_every_family(own_data):
+    folder, names = own_data
+    pictures, table, losses = names["pictures"], names["table"], names["history"].training["loss"]
+    assert len(pictures) == 500 and pictures.classes == ("round", "square")
+    torch.testing.assert_close(table.mean(0), torch.zeros(20), atol=1e-5, rtol=0)
+    torch.testing.assert_close(table.std(0, correction=0), torch.ones(20), atol=1e-5, rtol=0)
+    assert losses[-1] < 0.6 * losses[0]
+    assert len(names["test"]) == 100 and names["net"].error(names["test"].x, names["test"].labels) < 0.1
+    assert names["made"].shape == (100, 20) and abs(names["made"].mean() - 100) < 10  # in the table's units
+    assert (folder / "vae-run.pt").exists()
+
+
+FIVE = [block for block in blocks(OWN_DATA, "python") if "torch.save" in block]
+
+
+@pytest.mark.parametrize("block", FIVE, ids=lambda block: block.split()[0])
+def test_what_was_saved_is_there_another_day(own_data, monkeypatch, block):
+    """The first line, the fourth and the fifth, in another session, give the model that was trained."""
+    folder, names = own_data
+    monkeypatch.chdir(folder)
+    build, train, save, load, look = block.splitlines()  # five lines
+    assert "fit(" in train and "torch.save(" in save and "load_state_dict(" in load
+    model = build.split()[0]
+    session = {name: value for name, value in names.items() if name != model}
+    torch.manual_seed(1)
+    exec("\n".join([build, load, look]), session)
+    matplotlib.pyplot.close("all")
+    trained, loaded = names[model].state_dict(), session[model].state_dict()
+    assert session[model] is not names[model] and trained.keys() == loaded.keys()
+    assert all(torch.equal(trained[name], loaded[name]) for name in trained)
+
+
+def test_every_family_has_its_five_lines():
+    built = " ".join(FIVE)
+    for family in ("PCA(", "= Autoencoder(", "DenoisingAutoencoder(", "VAE.dense(", "RBM(", "GAN(", "Classifier("):
+        assert family in built
+
+
+CHOICES = [(name, *pair) for name, *pair in cells(OWN_DATA.read_text(encoding="utf-8"), 3)]
+
+
+@pytest.mark.parametrize(("family", "of_pictures", "of_a_table"), CHOICES)
+def test_the_model_for_the_data_takes_them(own_data, family, of_pictures, of_a_table):
+    names = own_data[1]
+    for data, code in (("x", of_pictures), ("table", of_a_table)):
+        data = f"({data}, pictures.labels)" if family == "Classifier" else data
+        code = code.strip("`")
+        eval(f"{code}.fit({data})" if family == "PCA" else f"fit({code}, {data}, epochs=1, progress=False)", names)
+
+
+MISTAKES = cells(OWN_DATA.read_text(encoding="utf-8"), 2)
+
+
+@pytest.mark.parametrize(("code", "said"), MISTAKES)
+def test_what_does_not_suit_is_refused_in_the_words_of_the_page(own_data, code, said):
+    code = code.strip("`")
+    code = code if code.startswith("PCA") else f"{code[:-1]}, epochs=1, progress=False)"
+    with pytest.raises((ValueError, TypeError), match=re.escape(said.strip("`"))):
+        eval(code, own_data[1])
+
+
+def test_a_sigmoid_generator_is_not_refused_a_table(own_data):
+    fit = "fit(GAN(mlp((8, 64, 20)).append(nn.Sigmoid()), mlp((20, 64, 1)), 8), table, epochs=1, progress=False)"
+    assert eval(fit, own_data[1]).epochs == 1
+
+
+def test_the_tables_of_the_page_were_found():
+    assert len(FIVE) == 7 and len(CHOICES) == 7 and len(MISTAKES) == 12
 
 
 COMMANDS = [
