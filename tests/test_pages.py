@@ -1,6 +1,7 @@
 """The pages around the book say what is: their code runs, their commands exist, their names are the package's."""
 
 import contextlib
+import functools
 import importlib
 import inspect
 import re
@@ -14,13 +15,27 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import repgen
+import repgen.evaluation.generative
+import repgen.evaluation.parzen
+import repgen.gan
+import repgen.stylegan
+from repgen import datasets, zoo
 from repgen.__main__ import parser
+from repgen.conditional_gan import ClassConditional, ConditionalGAN
+from repgen.dbn import DBN
+from repgen.evaluation import metrics, partition
+from repgen.layers import mlp
+from repgen.stylegan import StyleGenerator
 
 matplotlib.use("agg")
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "pages").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "index.md")),
+    *sorted([*(ROOT / "pages").glob("*.md"), *(ROOT / "chapters").glob("*/*.md")]),
+]
 OWN_DATA = ROOT / "pages" / "own_data.md"
 NOTATION = (ROOT / "pages" / "notation.md").read_text(encoding="utf-8")
 
@@ -30,8 +45,8 @@ def blocks(path, language):
 
 
 def cells(text, columns):
-    """The rows of the text's tables that have so many columns, without heads and rules, each cell stripped."""
-    lines = [line.strip().strip("|") for line in text.splitlines() if line.startswith("| ")]
+    """The rows of the text's tables that have so many columns and hold code, each cell stripped."""
+    lines = [line.strip().strip("|") for line in re.sub(r".*\n\|---.*", "", text).splitlines() if line.startswith("| ")]
     rows = [tuple(cell.strip() for cell in line.split(" | ")) for line in lines]
     return [row for row in rows if len(row) == columns and any("`" in cell for cell in row)]
 
@@ -129,40 +144,79 @@ def test_the_tables_of_the_page_were_found():
     assert len(FIVE) == 7 and len(CHOICES) == 7 and len(MISTAKES) == 12
 
 
-COMMANDS = [
-    (path.name, line)
-    for path in PAGES
-    for block in blocks(path, "bash")
-    for line in (line.partition(" #")[0].strip() for line in block.splitlines())
-    if line
-]
+COMMAND = re.compile(
+    r"(make [a-z]|(python|torchrun|\S*/python) .*-m repgen|repgen (train|zoo|data|info)\b|\.venv/bin/)"
+)
+
+
+def commands(path):
+    """The lines of a page's shell blocks, and the commands that stand in its sentences."""
+    text = path.read_text(encoding="utf-8")
+    lines = [line.partition(" #")[0].strip() for block in blocks(path, "bash") for line in block.splitlines()]
+    prose = re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [line for line in lines if line] + [c for c in re.findall(r"`([^`\n]+)`", prose) if COMMAND.match(c)]
+
+
+COMMANDS = [(path.relative_to(ROOT).as_posix(), line) for path in PAGES for line in commands(path)]
+
+
+@functools.cache
+def targets():
+    run = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(re.findall(r"^make (\S+)", run.stdout, re.MULTILINE))
+
+
+def try_command(line):
+    """AssertionError where a file is not there or a target cannot be made, SystemExit where the parser refuses it."""
+    words = shlex.split(line)
+    for word in words:
+        place = word.partition("=")[2] or word
+        if re.match(r"(chapters|pages|tools|tests|repgen|benchmarks|assignments)(/|$)", place) and word != words[0]:
+            assert (ROOT / place).exists() or place == "repgen", f"{place} does not exist"
+    if words[0] == "make":
+        for target in (word for word in words[1:] if "=" not in word and word[0] != "-"):
+            assert target in targets(), f"make {target} is not there"
+    if words[0] == "repgen" or ("-m" in words and words[words.index("-m") + 1] == "repgen"):
+        arguments = ["linear-ae-digits" if w == "NAME" else w for w in words[words.index("repgen") + 1 :]]
+        if arguments != ["--help"]:
+            args = parser().parse_args(arguments)
+            if args.command in ("train", "zoo") and args.name:
+                assert args.name in zoo.recipe_names(), f"{args.name} has no recipe"
+            if args.command == "data" and getattr(args, "name", None):
+                assert args.name in {row.name for row in datasets.status()}, f"{args.name} is no data set"
 
 
 @pytest.mark.parametrize(("page", "line"), COMMANDS)
 def test_commands_of_the_pages_exist(page, line):
     """Their files are there, their targets can be made, and the package's own parser understands them."""
-    words = shlex.split(line)
-    for word in words:
-        place = word.partition("=")[2] or word
-        if re.match(r"(chapters|pages|tools|tests|repgen|benchmarks)/", place):
-            assert (ROOT / place).exists(), f"{page}: {place} does not exist"
-    if words[0] == "make" and len(words) > 1:
-        known = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        for target in (word for word in words[1:] if "=" not in word and word[0] != "-"):
-            assert re.search(rf"^make {re.escape(target)}\b", known, re.MULTILINE), f"{page}: make {target}"
-    if "repgen" in words and "-m" in words:
-        arguments = [w.replace("NAME", "linear-ae-digits") for w in words[words.index("repgen") + 1 :]]
-        parser().parse_args(arguments)
+    try_command(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "make notebooks ONLY=chapters/01_foundations/01_what_pca_is.ipynb",
+        "make books",
+        "python -m repgen train linear-ae-digit --out my-zoo",
+        "torchrun --nproc_per_node=2 -m repgen train NAME --outt my-zoo",
+        "repgen data get mnist",
+        "python -m repgen data fetch mnisst",
+        ".venv/bin/python -m pytest tests/test_nothing.py",
+    ],
+)
+def test_a_command_that_is_wrong_is_found(line):
+    with pytest.raises((AssertionError, SystemExit)):
+        try_command(line)
 
 
 def test_the_commands_were_found():
-    assert len(COMMANDS) > 15 and any("01_what_is_pca.ipynb" in line for _, line in COMMANDS)
+    lines = [line for _, line in COMMANDS]
+    assert len(lines) > 30 and any("01_what_is_pca.ipynb" in line for line in lines)
+    assert any(line.startswith("torchrun") for line in lines) and "make help" in lines  # in sentences
 
 
 TABLE = NOTATION.partition("## From the page to the package")[2].partition("\n## ")[0]
-ROWS = [
-    tuple(cell.strip() for cell in line.strip("|").split(" | ")) for line in TABLE.splitlines() if line[:3] == "| $"
-]
+ROWS = cells(TABLE, 3)
 
 
 def resolve(name):
@@ -173,7 +227,8 @@ def resolve(name):
         with contextlib.suppress(ImportError):
             if hasattr(found, "__path__"):
                 importlib.import_module(f"{found.__name__}.{part}")
-        found = getattr(found, part)
+        # what `fit` or `__init__` sets stands as an annotation on the class
+        found = getattr(found, part) if hasattr(found, part) or part not in inspect.get_annotations(found) else part
     if parameter:
         assert parameter in inspect.signature(found).parameters, f"{name} has no parameter {parameter}"
     return found
@@ -187,11 +242,53 @@ def test_every_name_of_the_notation_is_one_of_the_package(row):
         assert resolve(name) is not None
 
 
+@functools.cache
+def symbols():
+    """Something small for every name with which the code in the column "In code" begins."""
+    x, labels = torch.rand(9, 6), torch.arange(9) % 3
+    model, vae, rbm = repgen.Autoencoder((6, 2)), repgen.VAE.dense((6, 4, 2)), repgen.RBM(6, 3)
+    model.loss(x).backward()
+    nets = {
+        "model": model, "encode": model.encode, "decode": model.decode, "p": next(model.parameters()), "vae": vae,
+        "rbm": rbm, "dbn": DBN((6, 4, 3)), "gan": repgen.GAN(mlp((2, 6)), mlp((6, 1)), 2), "pca": repgen.PCA(2).fit(x),
+        "cgan": ConditionalGAN(ClassConditional(mlp((5, 6)), 3), ClassConditional(mlp((9, 1)), 3), 2),
+        "net": StyleGenerator(4, (4,), latent_dim=2, style_dim=6), "layer": nn.Linear(6, 2), "q": vae.posterior(x),
+    }  # fmt: skip
+    numbers = {
+        "x": x, "y": x.flip(0), "v": x, "samples": x, "z": torch.zeros(9, 2), "h": torch.rand(9, 3), "w": torch.rand(6),
+        "A": torch.eye(6), "labels": labels, "c": labels, "logits": torch.zeros(9, 3), "sigma": 0.5, "psi": 0.5,
+        "lr": 0.1, "k": 1, "l": 0, "n": 3, "latent_dim": 2, "n_components": 2,
+    }  # fmt: skip
+    functions = vars(metrics) | vars(partition) | vars(repgen.gan)
+    modules = vars(repgen) | vars(repgen.evaluation) | {"torch": torch, "F": nn.functional, "f": torch.exp}
+    return functions | modules | nets | numbers
+
+
+def try_code(code, names):
+    """Evaluates it; of `Name(..., option=1)`, whose other arguments are left out, looks whether it has the option."""
+    called, dots, options = code.partition("(..., ")
+    taken = inspect.signature(eval(called, names)).parameters if dots else {}
+    for option in re.findall(r"(\w+)=", options):
+        assert option in taken, f"{called} has no option {option}"
+    return eval(called if dots else code, names)
+
+
+BESIDE = re.findall(r"`([^`]+)`", " ".join(row[2] for row in cells(NOTATION.partition("## From the page")[0], 3)))
+
+
+@pytest.mark.parametrize("code", sorted({*BESIDE} - {"*"}))
+def test_the_code_beside_a_symbol_runs(code):
+    try_code(code, symbols())
+
+
 def test_a_wrong_name_is_found():
-    assert len(ROWS) >= 30
-    for wrong in ("VAE.posteriour", "VAE(betta)", "evaluation.partition.log_z"):
+    assert len(ROWS) >= 40
+    for wrong in ("VAE.posteriour", "VAE(betta)", "PCA.componnents", "evaluation.partition.log_z"):
         with pytest.raises((AttributeError, AssertionError)):
             resolve(wrong)
+    for wrong in ("GAN(..., steps=1)", "judging.frechet(x, y)", "rbm.free_energie(v)"):
+        with pytest.raises((AttributeError, AssertionError, NameError)):
+            try_code(wrong, symbols())
 
 
 def test_python_of_the_pages_compiles():
