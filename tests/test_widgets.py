@@ -14,7 +14,7 @@ from widget_checks import same_in_every_run
 
 from repgen import widgets
 from repgen.pca import PCA
-from repgen.widgets import ComponentExplorer, LatentMap, Network
+from repgen.widgets import CompareCodes, ComponentExplorer, DrawAndReconstruct, Interpolation, LatentMap, Network
 
 DIGITS = torch.tensor(load_digits().data / 16, dtype=torch.float32)  # (1797, 64)
 LABELS = torch.tensor(load_digits().target)
@@ -201,6 +201,39 @@ def test_a_map_says_what_is_wrong(change, message):
 def test_an_explorer_says_what_is_wrong(change, message):
     with pytest.raises(ValueError, match=message):
         ComponentExplorer(**{"model": PCA9, "images": DIGITS[:3]} | change)
+
+
+COLOUR = torch.rand(40, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+RGB = PCA(2).fit(COLOUR)
+TO_COLOUR = [nn.Linear(2, 48), nn.Unflatten(1, (3, 4, 4)), nn.ConvTranspose2d(3, 3, 4, 2, 1), nn.Sigmoid()]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: LatentMap(RGB, RGB.encode(COLOUR), images=COLOUR),
+        lambda: LatentMap(RGB, RGB.encode(COLOUR), shape=(8, 8)),
+        lambda: LatentMap(RGB, RGB.encode(COLOUR), shape=(3, 8, 8)),
+        lambda: LatentMap(net(*TO_COLOUR), RGB.encode(COLOUR)),
+        lambda: LatentMap(PCA2, PCA2.encode(DIGITS[:40]), images=COLOUR),
+        lambda: LatentMap(PCA2, PCA2.encode(DIGITS[:40]), images=COLOUR.flatten(1)),
+        lambda: ComponentExplorer(RGB, COLOUR[:3]),
+        lambda: DrawAndReconstruct({"PCA": RGB}, COLOUR[:3]),
+        lambda: Interpolation(RGB, COLOUR[:3]),
+        lambda: CompareCodes({"a": DIGITS[:40, :2], "b": DIGITS[:40, 2:4]}, COLOUR, LABELS[:40]),
+        lambda: CompareCodes({"a": DIGITS[:40, :2], "b": DIGITS[:40, 2:4]}, COLOUR.flatten(1), LABELS[:40]),
+    ],
+)
+def test_pictures_in_colour_are_refused_with_what_to_do(make):
+    with pytest.raises(ValueError, match=r"colour pictures of 8 x 8.*grey.*channels=1"):
+        make()
+
+
+def test_a_number_of_pixels_that_is_no_picture_is_not_taken_for_colour():
+    with pytest.raises(ValueError, match="gives 65 numbers: not an image of 8 x 8$"):
+        LatentMap(net(nn.Linear(2, 65)), PCA2.encode(DIGITS))
+    with pytest.raises(ValueError, match=r"shape=\(height, width\)"):
+        LatentMap(PCA2, PCA2.encode(DIGITS), shape=(64,))
 
 
 def test_an_explorer_of_an_autoencoder_needs_codes_to_measure_in():

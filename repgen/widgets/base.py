@@ -77,7 +77,9 @@ def image_bytes(images, what, shape):
     """Images (N, H * W), (N, H, W) or (N, 1, H, W) in [0, 1] as uint8 (N, H * W)."""
     x = torch.as_tensor(images)
     if x.ndim < 2 or x[0].numel() != shape[0] * shape[1]:
-        raise ValueError(f"{what}: expected images of {shape[0]} x {shape[1]} pixels, found shape {tuple(x.shape)}")
+        colour = _ask_for_grey(x[0].numel(), x.shape[2:] if x.ndim == 4 else None) if x.ndim > 1 and len(x) else ""
+        found = f"expected images of {shape[0]} x {shape[1]} pixels, found shape {tuple(x.shape)}"
+        raise ValueError(f"{what}: {found}{colour}")
     x = array(x.flatten(1), what, None, shape[0] * shape[1])
     if x.size and (x.min() < -1e-3 or x.max() > 1 + 1e-3):
         raise ValueError(f"{what}: expected values in [0, 1], found {x.min():.3g} to {x.max():.3g}")
@@ -86,10 +88,25 @@ def image_bytes(images, what, shape):
 
 def image_shape(network, shape):
     """(height, width) of the network's images: square where `shape` is None; ValueError where it does not fit."""
-    height, width = shape or (round(network.spec["n_out"] ** 0.5),) * 2
-    if height * width != network.spec["n_out"]:
-        raise ValueError(f"the decoder gives {network.spec['n_out']} numbers: not an image of {height} x {width}")
+    n = network.spec["n_out"]
+    if shape is not None and len(shape) != 2:
+        colour = _ask_for_grey(n, shape[1:]) if len(shape) == 3 else ""
+        raise ValueError(f"expected shape=(height, width), found {tuple(shape)}{colour}")
+    height, width = shape or (round(n**0.5),) * 2
+    if height * width != n:
+        raise ValueError(f"the decoder gives {n} numbers: not an image of {height} x {width}{_ask_for_grey(n, shape)}")
     return [int(height), int(width)]
+
+
+def _ask_for_grey(n, shape=None):
+    """What an error says besides, where n numbers may be a picture in colour, of (height, width) or square; else ""."""
+    height, width = shape or (round((n / 3) ** 0.5),) * 2
+    if n != 3 * height * width:
+        return ""
+    return (
+        f". If these are colour pictures of {height} x {width}: the page draws grey ones alone, so train on "
+        "load_images(..., channels=1), or on the mean of the three channels, x.mean(1, keepdim=True)"
+    )
 
 
 def shared_image_shape(networks, shape):
