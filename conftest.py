@@ -53,7 +53,8 @@ def is_notebook(item):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """The claims of a notebook are logged under this name. (nbval starts a kernel in the setup of its first cell.)"""
+    """Where claims are logged (REPGEN_CLAIMS_LOG), it is under this name. nbval starts a kernel in the setup of the first cell."""
+    os.environ.pop("REPGEN_NOTEBOOK", None)
     if is_notebook(item):
         os.environ["REPGEN_NOTEBOOK"] = item.path.relative_to(item.config.rootpath).as_posix()
 
@@ -102,6 +103,8 @@ def piece(nodeid):
 
 def pytest_terminal_summary(terminalreporter):
     """Which files took the longest, of all sessions that share REPGEN_MINUTES; how long the whole check took."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
     if log := os.environ.get("REPGEN_MINUTES"):
         spent, session = Counter(), os.environ.get("REPGEN_SESSION", "")
         for report in sum(terminalreporter.stats.values(), []):

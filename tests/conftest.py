@@ -14,13 +14,16 @@ pytest.register_assert_rewrite("widget_checks")  # so that its assertions, too, 
 
 @pytest.fixture(scope="session")
 def book(tmp_path_factory):
-    """Folder of the built pages: with REPGEN_BOOK=make those of `make book`, else built here; once for all workers."""
+    """Folder of the built pages: REPGEN_BOOK, or built here and now, once for all workers; REPGEN_BOOK=make: by `make book`."""
+    wanted = os.environ.get("REPGEN_BOOK", "")
+    if wanted not in ("", "make"):
+        return Path(wanted)
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # of this run, and of all its workers
     done = folder / "book" / "done"
     with FileLock(folder / "book.lock"):
-        if os.environ.get("REPGEN_BOOK") == "make":
+        if wanted == "make":
             env = {
                 name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
             }
