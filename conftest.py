@@ -53,7 +53,7 @@ def is_notebook(item):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Where claims are logged (REPGEN_CLAIMS_LOG), it is under this name. nbval starts a kernel in the setup of the first cell."""
+    """Claims are logged (REPGEN_CLAIMS_LOG) under this name. nbval starts a kernel in the setup of the first cell."""
     os.environ.pop("REPGEN_NOTEBOOK", None)
     if is_notebook(item):
         os.environ["REPGEN_NOTEBOOK"] = item.path.relative_to(item.config.rootpath).as_posix()

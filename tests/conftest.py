@@ -14,7 +14,7 @@ pytest.register_assert_rewrite("widget_checks")  # so that its assertions, too, 
 
 @pytest.fixture(scope="session")
 def book(tmp_path_factory):
-    """Folder of the built pages: REPGEN_BOOK, or built here and now, once for all workers; REPGEN_BOOK=make: by `make book`."""
+    """Folder of the built pages: REPGEN_BOOK, or built here, once for all workers; REPGEN_BOOK=make: by `make book`."""
     wanted = os.environ.get("REPGEN_BOOK", "")
     if wanted not in ("", "make"):
         return Path(wanted)
