@@ -145,7 +145,7 @@ def test_the_tables_of_the_page_were_found():
 
 
 COMMAND = re.compile(
-    r"(make [a-z]|(python|torchrun|\S*/python) .*-m repgen|repgen (train|zoo|data|info)\b|\.venv/bin/)"
+    r"(make [a-z]|(python|torchrun|\S*/python) .*-m repgen|repgen (train|zoo|data|info|--help)|\.venv/bin/)"
 )
 
 
