@@ -123,7 +123,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
   const get = (name) => model.get(name);
   const steps = get("steps"), T = steps.length, extent = get("extent"), sd = get("sd"), scale = get("scale"), arrows = get("arrows");
   const latents = numbers(get("latents"), "float32"), modes = numbers(get("modes"), "float32"), data = numbers(get("data"), "float32");
-  latents.each = get("n_latent");
+  latents.each = get("latent_dim");
   const many = latents.length / latents.each, M = modes.length / 2, last = steps[T - 1].toLocaleString("en");
   const whole = get("weights");
   let read = whole.byteOffset;

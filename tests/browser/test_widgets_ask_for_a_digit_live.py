@@ -141,7 +141,7 @@ class Chain:
 
     @property
     @torch.no_grad()
-    def synthesis(self):
+    def picture(self):
         return as_grey(NET.decode(self.v[None, :12]))
 
 
