@@ -67,7 +67,8 @@ def own_data(tmp_path_factory):
     np.savetxt(folder / "my-table.csv", 100 + 5 * hidden, delimiter=",", header=header, comments="")
     torch.manual_seed(0)
     names = {}
-    with contextlib.chdir(folder):
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TQDM_DISABLE", "1")
         for block in blocks(OWN_DATA, "python"):
             exec(compile(block, "own_data.md", "exec"), names)
     matplotlib.pyplot.close("all")
@@ -145,7 +146,7 @@ def test_the_tables_of_the_page_were_found():
 
 
 COMMAND = re.compile(
-    r"(make [a-z]|(python|torchrun|\S*/python) .*-m repgen|repgen (train|zoo|data|info)\b|\.venv/bin/)"
+    r"(make [a-z]|(python|torchrun|\S*/python) .*-m repgen|repgen (train|zoo|data|info|--help)|\.venv/bin/)"
 )
 
 
@@ -319,4 +320,5 @@ def test_a_wrong_name_is_found():
 def test_python_of_the_pages_compiles():
     for path in PAGES:
         for block in blocks(path, "python"):
+            assert path != OWN_DATA or max(map(len, block.splitlines())) <= 80, "a reader has to scroll"
             compile(re.sub(r"^( *)%", r"\1pass  # %", textwrap.dedent(block), flags=re.MULTILINE), path.name, "exec")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from widget_checks import same_in_every_run
 from repgen import widgets
 from repgen.pca import PCA
 from repgen.widgets import CompareCodes, ComponentExplorer, DrawAndReconstruct, Interpolation, LatentMap, Network
+from repgen.widgets.base import HERE
 
 DIGITS = torch.tensor(load_digits().data / 16, dtype=torch.float32)  # (1797, 64)
 LABELS = torch.tensor(load_digits().target)
@@ -375,3 +377,28 @@ def test_convolutions_that_do_not_fit_are_refused(layers, message):
 def test_kinds_of_convolution_that_the_page_does_not_know_are_refused(how):
     with pytest.raises(TypeError, match="groups=1, dilation=1, and zeros"):
         Network.from_module(net(nn.Linear(2, 12), nn.Unflatten(1, (3, 2, 2)), nn.Conv2d(3, 3, 1, **how)))
+
+
+@pytest.mark.parametrize("name", [name for name in widgets.__all__ if name not in ("Network", "record")])
+def test_a_script_asks_for_nothing_that_python_does_not_send(name):
+    """A trait that has another name in the script than in Python is undefined there, and silently so."""
+    widget = getattr(widgets, name)
+    own = (HERE / f"{widget.__module__.rpartition('.')[2]}.js").read_text("utf-8")
+    asked = set(re.findall(r'\bget\("(\w+)"\)|"change:(\w+)"', own))
+    assert {trait for pair in asked for trait in pair if trait} <= {*widget.class_trait_names(sync=True)}
+
+
+def test_stored_widgets_have_the_traits_of_today():
+    for path in (Path(__file__).resolve().parent.parent / "chapters").glob("[0-9]*/*.ipynb"):
+        for name, state in stored_states(json.loads(path.read_text("utf-8"))):
+            unknown = {key for key in state if key[0] != "_"} - {*getattr(widgets, name).class_trait_names(sync=True)}
+            assert not unknown, f"{path.name}: {name} has no {unknown}"
+
+
+def stored_states(notebook):
+    """(the class's name, its state) of the package's widgets that a notebook has stored."""
+    kind = "application/vnd.jupyter.widget-state+json"
+    for model in notebook["metadata"].get("widgets", {}).get(kind, {}).get("state", {}).values():
+        module, _, name = model["state"].get("_anywidget_id", "").rpartition(".")
+        if module.startswith("repgen.widgets"):
+            yield name, model["state"]

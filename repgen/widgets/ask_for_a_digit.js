@@ -68,7 +68,6 @@ async function render({ model, el, signal = new AbortController().signal }) {
   const chain = labelledChain(top, labels.length, randomFrom(get("seed"))), width = top.n_in - labels.length;
   const seen = () => down.forward(chain.v.subarray(0, width)); // the pixels' means, given the features as they are
   const asks = (k) => (k < 0 ? "none" : labels[k]);
-  let timer = null; // while it plays
   let pace = get("speed"), kept = [], keptAt = 0; // keptAt: the step of the last picture kept
 
   const root = frame(model, el, "ask");
@@ -78,11 +77,11 @@ async function render({ model, el, signal = new AbortController().signal }) {
   const radios = classes.map((k) => h("input", { type: "radio", name, "aria-label": asks(k), onchange: () => choose(k) }));
   const group = h("div", { class: "rg-thumbs", role: "radiogroup", "aria-labelledby": heading },
     ...classes.map((k, i) => h("label", { class: "rg-thumb rg-class" }, radios[i], h("span", { "aria-hidden": "true" }, asks(k)))));
-  const play = button("Play", () => (timer ? stop() : go()));
   const speed = sliderRow({
     label: "speed", min: 0, max: PACES.length - 1, step: 1, text: (i) => `${PACES[i]} step${i ? "s" : ""} a frame`,
     onchange: (i) => (pace = PACES[i]),
   });
+  const play = playButton({ step: () => walk(pace), wait: () => FRAME, onstop: () => live.say(said()), others: [speed], signal });
   const beliefId = uid();
   const lines = labels.map((label) => [
     h("span", {}, label), h("span", { class: "rg-track", "aria-hidden": "true" }, h("span", { class: "rg-bar" })), h("span", { class: "rg-share" }),
@@ -93,8 +92,8 @@ async function render({ model, el, signal = new AbortController().signal }) {
   root.append(
     h("div", { class: "rg-columns" },
       h("div", { class: "rg-main" }, h("div", { class: "rg-figure rg-large" }, paper), facts,
-        h("div", { class: "rg-buttons" }, play, button("One step", () => (stop(), walk(1))),
-          button("100 steps", () => (stop(), walk(100))), button("Reset", restart)),
+        h("div", { class: "rg-buttons" }, play, button("One step", () => (play.stop(), walk(1))),
+          button("100 steps", () => (play.stop(), walk(100))), button("Reset", restart)),
         speed),
       h("div", { class: "rg-side" },
         h("div", { class: "rg-caption rg-facts", id: heading }, "Ask for"), group,
@@ -129,27 +128,9 @@ async function render({ model, el, signal = new AbortController().signal }) {
     keptAt = 0;
     draw(`starts anew, ${chain.asked < 0 ? "no class held" : `asks for ${labels[chain.asked]}`}`);
   }
-  function go() {
-    timer = setTimeout(go, FRAME);
-    walk(pace);
-    play.textContent = "Pause";
-  }
-  function stop() {
-    if (timer) live.say(said());
-    clearTimeout(timer);
-    timer = null;
-    play.textContent = "Play";
-  }
   const best = () => chain.belief.indexOf(Math.max(...chain.belief));
   const percent = (p) => `${(100 * p).toFixed(0)} %`;
   const said = () => `step ${chain.steps}: taken for ${labels[best()]} with ${percent(chain.belief[best()])}`;
-  const calm = matchMedia("(prefers-reduced-motion: reduce)"); // then there is no playing, only steps
-  const heed = () => {
-    for (const part of [play, speed]) part.hidden = calm.matches;
-    if (calm.matches) stop();
-  };
-  calm.addEventListener("change", heed, { signal });
-  signal.addEventListener("abort", () => clearTimeout(timer));
 
   // What is seen.
   const paint = onceAFrame(() => {
@@ -166,7 +147,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
   /** Draws, and says `text` unless it plays. */
   function draw(text) {
     paint();
-    if (text && !timer) live.say(text);
+    if (text && !play.playing) live.say(text);
   }
   function drawFilm() {
     while (film.childNodes.length < kept.length) {
@@ -179,7 +160,6 @@ async function render({ model, el, signal = new AbortController().signal }) {
     });
   }
 
-  heed();
   speed.set(PACES.findIndex((p) => p >= pace));
   pace = PACES.find((p) => p >= pace);
   chain.ask(get("asked"));

@@ -117,3 +117,72 @@ const show = (x, decimals = 2) => x.toFixed(decimals).replace(/^-0(\.0*)?$/, (ze
 
 /** A draw from the standard normal distribution (Box & Muller 1958). */
 const gaussian = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+
+/** tell(changes): Python is told them, and then() follows, a redraw say. */
+const teller = (model, then) => (changes) => {
+  model.set(changes);
+  model.save_changes();
+  then?.();
+};
+
+/**
+ * A button that plays and pauses: step() now and again after wait() milliseconds. It hides, with the `others`, where the
+ * reader wants little motion; then there is no playing, only steps. .playing says whether it does, .stop() ends it and,
+ * if it did, calls onstop() first.
+ */
+function playButton({ step, wait, onstop, others = [], signal }) {
+  let timer = null;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const play = button("Play", () => (play.playing ? play.stop() : go()));
+  play.playing = false;
+  function go() {
+    play.playing = true;
+    timer = setTimeout(go, wait());
+    step();
+    play.textContent = "Pause";
+  }
+  play.stop = () => {
+    if (play.playing) onstop();
+    clearTimeout(timer);
+    play.playing = false;
+    play.textContent = "Play";
+  };
+  const heed = () => {
+    for (const part of [play, ...others]) part.hidden = calm.matches;
+    if (calm.matches) play.stop();
+  };
+  calm.addEventListener("change", heed, { signal });
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  heed();
+  return play;
+}
+
+/** Class c's mark: ten shapes, so that classes differ by more than their colour. */
+function classMark(g, x, y, r, c) {
+  const corners = [0, 4, 3, 4, 3, 3, 3, 4, 4, 5][c % 10], turn = [0, 0.5, 0, 0, 1, 0.5, -0.5, 0, 0.5, 0][c % 10] * Math.PI;
+  const star = [7, 8, 9].includes(c % 10);
+  g.beginPath();
+  if (!corners) g.arc(x, y, r, 0, 7);
+  else {
+    const steps = star ? 2 * corners : corners, first = corners === 4 && !star ? turn / 2 : turn;
+    for (let k = 0; k < steps; k++) {
+      const angle = first + (2 * Math.PI * k) / steps - Math.PI / 2, far = star && k % 2 ? 0.42 * r : 1.2 * r;
+      g.lineTo(x + far * Math.cos(angle), y + far * Math.sin(angle));
+    }
+  }
+  g.fill();
+}
+
+/** From one round number to the next, so that about so many lie between a and b: a power of ten, times one of `rounds`. */
+function tickStep(a, b, about = 5, rounds = [1, 2, 5, 10]) {
+  const rough = (b - a) / about, unit = 10 ** Math.floor(Math.log10(rough));
+  return unit * rounds.find((m) => m * unit >= rough);
+}
+/** The round numbers between a and b. */
+function ticks(a, b, ...how) {
+  const step = tickStep(a, b, ...how), out = [];
+  for (let k = Math.ceil(a / step); k * step <= b; k++) out.push(k * step);
+  return out;
+}
+/** How many decimals they want. */
+const tickDecimals = (a, b, ...how) => Math.max(0, -Math.floor(Math.log10(tickStep(a, b, ...how))));

@@ -228,22 +228,6 @@ function middle(codes) {
   return [x, y, 1.08 * Math.max(...ends.map(([low, high]) => high - low)) || 1];
 }
 
-/** Class c's mark: ten shapes, so that classes differ by more than their colour (as on the latent map). */
-function classMark(g, x, y, r, c) {
-  const corners = [0, 4, 3, 4, 3, 3, 3, 4, 4, 5][c % 10], turn = [0, 0.5, 0, 0, 1, 0.5, -0.5, 0, 0.5, 0][c % 10] * Math.PI;
-  const star = [7, 8, 9].includes(c % 10);
-  g.beginPath();
-  if (!corners) g.arc(x, y, r, 0, 7);
-  else {
-    const steps = star ? 2 * corners : corners, first = corners === 4 && !star ? turn / 2 : turn;
-    for (let s = 0; s < steps; s++) {
-      const angle = first + (2 * Math.PI * s) / steps - Math.PI / 2, far = star && s % 2 ? 0.42 * r : 1.2 * r;
-      g.lineTo(x + far * Math.cos(angle), y + far * Math.sin(angle));
-    }
-  }
-  g.fill();
-}
-
 /** The outline around a neighbour in map m: a circle, a square, a diamond, a triangle. */
 function neighbourMark(g, x, y, r, m) {
   const corners = [0, 4, 4, 3][m % 4], turn = m % 4 === 1 ? Math.PI / 4 : 0;

@@ -72,11 +72,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
     tell({ start: i });
   }
 
-  function tell(changes) {
-    model.set(changes);
-    model.save_changes();
-    draw();
-  }
+  const tell = teller(model, () => draw());
 
   /** The code with only its first n numbers; the others are as in the mean image. */
   const first = (n, z) => z.map((value, k) => (k < n ? value : centre[k]));

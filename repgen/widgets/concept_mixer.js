@@ -53,11 +53,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
     h("div", { class: "rg-columns" }, pair, h("div", { class: "rg-sliders", role: "group", "aria-label": "How much of each concept to add" }, ...rows)),
     live);
 
-  function tell(changes) {
-    model.set(changes);
-    model.save_changes();
-    draw();
-  }
+  const tell = teller(model, () => draw());
   function choose(i) {
     start = i;
     tell({ start });

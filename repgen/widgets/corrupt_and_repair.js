@@ -58,11 +58,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
       states),
     live);
 
-  function tell(changes) {
-    model.set(changes);
-    model.save_changes();
-    draw();
-  }
+  const tell = teller(model, () => draw());
   function choose(i) {
     stop();
     chain = [(clean = strip.original(i))];

@@ -44,11 +44,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
         error, choice, h("div", {}, bars, barsText))),
     live);
 
-  function tell(changes) {
-    model.set(changes);
-    model.save_changes();
-    draw();
-  }
+  const tell = teller(model, () => draw());
   function choose(i) {
     ink.set(strip.original(i));
     drawn = false;

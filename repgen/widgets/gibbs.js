@@ -62,7 +62,6 @@ async function render({ model, el, signal = new AbortController().signal }) {
   const random = randomFrom(get("seed")), chain = gibbsChain(network, random);
   const means = numbers(get("noise"), "uint8"); // of a start from noise
   const noise = (i) => random() < means[i] / 255, coins = () => random() < 0.5;
-  let timer = null; // while it plays
   let speed = get("speed"), brush = 0, kept = [];
 
   const root = frame(model, el, "gibbs");
@@ -79,11 +78,11 @@ async function render({ model, el, signal = new AbortController().signal }) {
   const facts = h("div", { class: "rg-caption rg-facts" });
   const drawn = h("input", { type: "checkbox", onchange: () => draw() });
   const units = h("canvas", { class: "rg-units", role: "img" }), unitsText = h("div", { class: "rg-caption rg-facts" });
-  const play = button("Play", () => (timer ? stop() : go()));
   const pace = sliderRow({
     label: "speed", min: 0, max: SPEEDS.length - 1, step: 1, text: (i) => `${SPEEDS[i]} step${i ? "s" : ""} a second`,
     onchange: (i) => (speed = SPEEDS[i]),
   });
+  const play = playButton({ step: () => walk(1), wait: () => 1000 / speed, onstop: () => live.say(said()), others: [pace], signal });
   const brushes = options({
     heading: "The brush", names: BRUSHES.map(([name]) => name), chosen: brush, onchoose: (i) => (brush = i),
   });
@@ -93,7 +92,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
     strip,
     h("div", { class: "rg-columns" },
       h("div", { class: "rg-main" }, pad, facts,
-        h("div", { class: "rg-buttons" }, play, button("One step", () => (stop(), walk(1))), button("100 steps", () => (stop(), walk(100))),
+        h("div", { class: "rg-buttons" }, play, button("One step", () => (play.stop(), walk(1))), button("100 steps", () => (play.stop(), walk(100))),
           button("Restart from noise", () => restart(noise, "noise")), button("Restart from coins", () => restart(coins, "coins"))),
         pace,
         h("label", { class: "rg-check" }, drawn, "show the pixels as drawn, 0 or 1")),
@@ -126,7 +125,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
     begin((k) => picture[k] >= 0.5, false, i);
   }
   function choose(i) {
-    stop();
+    play.stop();
     fromImage(i);
     draw(`begins at ${labels[i]}`);
   }
@@ -136,7 +135,6 @@ async function render({ model, el, signal = new AbortController().signal }) {
   }
 
   // The chain.
-  const calm = matchMedia("(prefers-reduced-motion: reduce)"); // then there is no playing, only steps
   const remember = () => KEPT.includes(chain.steps) && kept.push([chain.steps, chain.means.slice()]);
   function walk(n) {
     for (let k = 0; k < n; k++) {
@@ -145,24 +143,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
     }
     draw(said());
   }
-  function go() {
-    timer = setTimeout(go, 1000 / speed);
-    walk(1);
-    play.textContent = "Pause";
-  }
-  function stop() {
-    if (timer) live.say(said());
-    clearTimeout(timer);
-    timer = null;
-    play.textContent = "Play";
-  }
   const said = () => `step ${chain.steps}: ${chain.changed} pixels changed, ${count(chain.h)} of ${chain.h.length} hidden units on, ${count(chain.flipped)} flipped`;
-  const heed = () => {
-    for (const part of [play, pace]) part.hidden = calm.matches;
-    if (calm.matches) stop();
-  };
-  calm.addEventListener("change", heed, { signal });
-  signal.addEventListener("abort", () => clearTimeout(timer));
 
   // The brush.
   /** Paints along the line from one place to another, in pixels from the upper left corner. */
@@ -196,7 +177,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
   /** Draws, and says `text` unless it plays. */
   function draw(text) {
     paint();
-    if (text && !timer) live.say(text);
+    if (text && !play.playing) live.say(text);
   }
 
   /** A line around all that is held: orange on black, so that it is seen on both kinds of pixel. */
@@ -258,7 +239,6 @@ async function render({ model, el, signal = new AbortController().signal }) {
     });
   }
 
-  heed();
   pace.set(SPEEDS.findIndex((s) => s >= speed));
   if (get("start") < 0) begin(noise, false, -1);
   else fromImage(get("start"));

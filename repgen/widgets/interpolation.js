@@ -44,11 +44,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
     h("div", { class: "rg-buttons" }, button("Swap", () => choose(0, pair[1], pair[0])), button("Two at random", random)),
     h("div", { class: "rg-ways" }, ...lines.map(({ row }) => row)), slider, live);
 
-  function tell(changes) {
-    model.set(changes);
-    model.save_changes();
-    draw();
-  }
+  const tell = teller(model, () => draw());
   function choose(end, i, other = pair[1 - end]) {
     pair = end ? [other, i] : [i, other];
     drawFilms();

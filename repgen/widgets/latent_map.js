@@ -126,7 +126,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
       if (quiet && grid.checked) continue;
       g.globalAlpha = quiet ? 0.08 : 0.75;
       g.fillStyle = names.length ? colour(`c${c % 10}`) : colour("accent");
-      mark(g, toX(points[2 * i]), toY(points[2 * i + 1]), side / 160, names.length ? c : 0);
+      classMark(g, toX(points[2 * i]), toY(points[2 * i + 1]), side / 160, names.length ? c : 0);
       if (grid.checked) g.stroke(); // the tiles are as dark as some of the colours
     }
     g.restore();
@@ -135,7 +135,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
       const own = canvas.getContext("2d");
       own.clearRect(0, 0, 28, 28);
       own.fillStyle = colour(`c${c % 10}`);
-      mark(own, 14, 14, 9, c);
+      classMark(own, 14, 14, 9, c);
     });
   }
 
@@ -306,7 +306,7 @@ const DRAWING = "Drag to draw a path. With the keyboard: arrow keys move, the sp
 
 // How the map's axes run: evenly, or so that equal lengths have equal probability under N(0, 1).
 const SCALES = {
-  "": { warp: (x) => x, unwarp: (u) => u, marks: ticks, digits: (a, b) => decimals(a, b) },
+  "": { warp: (x) => x, unwarp: (u) => u, marks: (a, b) => ticks(a, b), digits: tickDecimals },
   normal: {
     warp: normal, unwarp: normalQuantile, digits: () => 1,
     marks: (a, b) => [-2, -1, -0.5, 0, 0.5, 1, 2].filter((x) => a <= x && x <= b),
@@ -341,33 +341,5 @@ function along(path, n) {
   }
   return out;
 }
-
-/** Class c's mark: ten shapes, so that classes differ by more than their colour. */
-function mark(g, x, y, r, c) {
-  const corners = [0, 4, 3, 4, 3, 3, 3, 4, 4, 5][c % 10], turn = [0, 0.5, 0, 0, 1, 0.5, -0.5, 0, 0.5, 0][c % 10] * Math.PI;
-  const star = [7, 8, 9].includes(c % 10);
-  g.beginPath();
-  if (!corners) g.arc(x, y, r, 0, 7);
-  else {
-    const steps = star ? 2 * corners : corners, first = corners === 4 && !star ? turn / 2 : turn;
-    for (let k = 0; k < steps; k++) {
-      const angle = first + (2 * Math.PI * k) / steps - Math.PI / 2, far = star && k % 2 ? 0.42 * r : 1.2 * r;
-      g.lineTo(x + far * Math.cos(angle), y + far * Math.sin(angle));
-    }
-  }
-  g.fill();
-}
-
-/** Round numbers between a and b, about five. */
-function ticks(a, b) {
-  const step = tickStep(a, b), out = [];
-  for (let k = Math.ceil(a / step); k * step <= b; k++) out.push(k * step);
-  return out;
-}
-const tickStep = (a, b) => {
-  const rough = (b - a) / 5, unit = 10 ** Math.floor(Math.log10(rough));
-  return unit * [1, 2, 5, 10].find((m) => m * unit >= rough);
-};
-const decimals = (a, b) => Math.max(0, -Math.floor(Math.log10(tickStep(a, b))));
 
 export default { render };

@@ -7,7 +7,7 @@ const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDo
 
 async function render({ model, el, signal = new AbortController().signal }) {
   const network = await loadNetwork(model);
-  const get = (name) => model.get(name), tell = (changes) => { model.set(changes); model.save_changes(); };
+  const get = (name) => model.get(name), tell = teller(model);
   const shape = get("shape"), [[x0, x1], [y0, y1]] = get("extent"), [short, long] = get("usual");
   const n = network.n_in, typical = Math.sqrt(n), all = numbers(get("latents"), "float32");
   const latents = Array.from({ length: all.length / n }, (_, i) => all.subarray(i * n, (i + 1) * n));
@@ -86,15 +86,15 @@ async function render({ model, el, signal = new AbortController().signal }) {
     g.fillStyle = colour("quiet");
     g.font = `12px ${css.fontFamily}`;
     g.textAlign = "center";
-    for (const [x, text] of marks(x0, x1)) {
+    for (const x of ticks(x0, x1, 4)) {
       if (!full) line(g, [toX(x), top], [toX(x), bottom]);
-      g.fillText(text, toX(x), side - EDGE.bottom + 16);
+      g.fillText(show(x, tickDecimals(x0, x1, 4)), toX(x), side - EDGE.bottom + 16);
     }
     g.fillText("towards B →", (left + right) / 2, side - 6);
     g.textAlign = "right";
-    for (const [y, text] of marks(y0, y1)) {
+    for (const y of ticks(y0, y1, 4)) {
       if (!full) line(g, [left, toY(y)], [right, toY(y)]);
-      g.fillText(text, EDGE.left - 6, toY(y) + 4);
+      g.fillText(show(y, tickDecimals(y0, y1, 4)), EDGE.left - 6, toY(y) + 4);
     }
     g.save();
     g.translate(12, (top + bottom) / 2);
@@ -233,13 +233,6 @@ async function render({ model, el, signal = new AbortController().signal }) {
   });
   renew();
   followTheme(root, redraw, signal);
-}
-
-/** Round numbers between a and b, about four, each with its text. */
-function marks(a, b) {
-  const rough = (b - a) / 4, unit = 10 ** Math.floor(Math.log10(rough)), step = unit * [1, 2, 5, 10].find((m) => m * unit >= rough), out = [];
-  for (let k = Math.ceil(a / step); k * step <= b; k++) out.push([k * step, show(k * step, Math.max(0, -Math.floor(Math.log10(step))))]);
-  return out;
 }
 
 export default { render };

@@ -43,11 +43,7 @@ async function render({ model, el, signal = new AbortController().signal }) {
           h("p", { class: "rg-hint" }, "The draws in the code. Circles: 1, 2 and 3 deviations of the prior. Ellipse: one deviation of the posterior, as wide as the dial says.")))),
     live);
 
-  function tell(changes) {
-    model.set(changes);
-    model.save_changes();
-    draw();
-  }
+  const tell = teller(model, () => draw());
   const mean = () => means.subarray(image * K, (image + 1) * K);
   const deviation = () => deviations.subarray(image * K, (image + 1) * K);
   /** The code of draw i, as the dial and the switch say. */

@@ -26,7 +26,7 @@ const word = (right) => (right ? "right" : "wrong"), mark = (right) => (right ? 
 const count = (all, f) => all.filter(f).length;
 
 async function render({ model, el, signal = new AbortController().signal }) {
-  const get = (name) => model.get(name), tell = (changes) => { model.set(changes); model.save_changes(); };
+  const get = (name) => model.get(name), tell = teller(model);
   const forgers = await Promise.all(get("networks").map((reference) => loadNetwork(model, reference)));
   const judge = get("discriminator") && (await loadNetwork(model, get("discriminator")));
   const shape = get("shape"), names = get("names"), rounds = get("rounds"), pixels = shape[0] * shape[1], real = numbers(get("real"), "uint8");

@@ -77,7 +77,7 @@ function buildGenerator(spec, view) {
 
 async function render({ model, el, signal = new AbortController().signal }) {
   const mapping = await loadNetwork(model, model.get("mapping"));
-  const get = (name) => model.get(name), tell = (changes) => { model.set(changes); model.save_changes(); };
+  const get = (name) => model.get(name), tell = teller(model);
   const { mean, layers, picture: make } = buildGenerator(get("spec"), get("weights"));
   const shape = get("shape"), n = mapping.n_in, L = layers.length, all = numbers(get("latents"), "float32");
   const styles = Array.from({ length: all.length / n }, (_, i) => {

@@ -4,6 +4,7 @@ const CELLS = 64; // of a landscape, each way
 const STAY = 280; // milliseconds for each moment, when it plays
 const EDGE = { left: 26, right: 6, top: 8, bottom: 24 }; // of a picture, in CSS pixels: for its axes
 const REACH = 0.1; // of a picture's width, to which the longest arrow comes near
+const FEW = [4.5, [1, 2.5, 5, 10]]; // of the round numbers at an axis: at most four, also multiples of 2.5
 const GOOD = 3; // standard deviations from a mode's centre, within which a sample is of high quality
 const HINT = "Click or drag in a picture, or use its arrow keys, to move it: one place, in all pictures. " +
   "A longer arrow is a stronger pull, though not in proportion.";
@@ -110,13 +111,6 @@ function halfWay(values, n, segment) {
     });
     for (let c = 0; c + 1 < crossings.length; c += 2) segment(...crossings[c], ...crossings[c + 1]);
   }
-}
-
-/** At most four round numbers within an axis. */
-function ticksOf([low, high]) {
-  const size = 10 ** Math.floor(Math.log10((high - low) / 2));
-  const step = [1, 2, 5, 10].map((k) => (k * size) / 2).find((s) => (high - low) / s <= 4.5);
-  return Array.from({ length: Math.floor(high / step) - Math.ceil(low / step) + 1 }, (_, k) => (Math.ceil(low / step) + k) * step);
 }
 
 async function render({ model, el, signal = new AbortController().signal }) {
@@ -250,13 +244,13 @@ async function render({ model, el, signal = new AbortController().signal }) {
     [g.strokeStyle, g.lineWidth, g.fillStyle] = [css("edge"), 1, css("quiet")];
     g.strokeRect(EDGE.left, EDGE.top, size, size);
     const low = EDGE.top + size, mid = (axis) => (extent[axis][0] + extent[axis][1]) / 2;
-    for (const v of ticksOf(extent[0])) {
+    for (const v of ticks(...extent[0], ...FEW)) {
       const [x] = place([v, mid(1)]);
       line(g, [x, low], [x, low + 4]);
       [g.textAlign, g.textBaseline] = ["center", "top"];
       g.fillText(show(v, Number.isInteger(v) ? 0 : 1), x, low + 7);
     }
-    for (const v of ticksOf(extent[1])) {
+    for (const v of ticks(...extent[1], ...FEW)) {
       const [, y] = place([mid(0), v]);
       line(g, [EDGE.left - 4, y], [EDGE.left, y]);
       [g.textAlign, g.textBaseline] = ["right", "middle"];
