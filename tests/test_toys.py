@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from scipy import integrate, interpolate, ndimage, stats
 from sklearn import datasets
 
-from repgen import PCA
+from repgen import PCA, DataError
 from repgen.datasets import synthetic
 
 
@@ -169,3 +169,26 @@ def test_standardised_pixels_have_mean_zero_and_mean_variance_one_over_all_parts
     assert np.allclose(
         pooled.std(0) / raw.std(0, unbiased=False).numpy(), (pooled.std(0) / raw.std(0, unbiased=False).numpy())[0]
     )
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: synthetic.ring(0, g()),
+        lambda: synthetic.ring(-1, g()),
+        lambda: synthetic.grid(5, g(), noise=-0.1),
+        lambda: synthetic.spiral(5, g(), noise=math.nan),
+        lambda: synthetic.moons(5, g(), noise=math.inf),
+        lambda: synthetic.swiss_roll(0, g()),
+        lambda: synthetic.curves(0, g()),
+        lambda: synthetic.curves(5, g(), width=math.nan),
+        lambda: synthetic.rotations(torch.zeros(1, 4, 4), 0),
+        lambda: synthetic.patches(torch.zeros(2, 1, 8, 9), 5, 9, g()),
+        lambda: synthetic.patches(torch.zeros(2, 1, 8, 9), 0, 4, g()),
+        lambda: synthetic.patches(torch.zeros(0, 1, 8, 9), 5, 4, g()),
+        lambda: synthetic.face_patches(torch.zeros(2, 1, 64, 64), 0, g()),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(call):
+    with pytest.raises(DataError, match="at least [01]|do not fit"):
+        call()

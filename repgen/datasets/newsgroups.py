@@ -1,10 +1,9 @@
 """Posts of the 20 newsgroups as counts of words: which words, how they are scaled, and a topic model to stand in."""
 
 import math
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,32 +34,25 @@ FRAGMENTS = frozenset("aren couldn didn doesn don hadn hasn haven isn ll shouldn
 MOST = 15  # a word that a post holds as often, or more often, has the value 1
 
 
-def tokenize(post: str) -> list[str]:
-    """Runs of two letters or more, a to z, in lower case."""
-    return re.findall("[a-z]{2,}", post.lower())
+WORD = "[a-z]{2,}"  # of a post in lower case
 
 
 def vocabulary(posts: Iterable[str], n: int) -> tuple[str, ...]:
-    """The n words that occur in the largest number of posts, stop words apart; in alphabetical order, and so at a
-    tie."""
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+    """The n words in the largest number of posts, stop words apart; in alphabetical order, and so at a tie."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
-    seen: Counter[str] = Counter()
-    for post in posts:
-        seen.update(set(tokenize(post)))
-    known = (word for word in seen if word not in ENGLISH_STOP_WORDS and word not in FRAGMENTS)
-    return tuple(sorted(sorted(known, key=lambda word: (-seen[word], word))[:n]))
+    counter = CountVectorizer(token_pattern=WORD, stop_words=sorted(ENGLISH_STOP_WORDS | FRAGMENTS), binary=True)
+    seen = np.asarray(counter.fit_transform(posts).sum(0))[0]  # posts that hold each word
+    most = np.argsort(-seen, kind="stable")[:n]
+    return tuple(counter.get_feature_names_out()[np.sort(most)].tolist())
 
 
-def count_words(posts: Sequence[str], words: Sequence[str]) -> Tensor:
+def count_words(posts: Iterable[str], words: Sequence[str]) -> Tensor:
     """How often each post holds each word, (N, words), float32."""
-    place = {word: i for i, word in enumerate(words)}
-    counts = torch.zeros(len(posts), len(words))
-    for row, post in zip(counts.numpy(), posts):
-        for word, times in Counter(tokenize(post)).items():
-            if word in place:
-                row[place[word]] = times
-    return counts
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    counts = CountVectorizer(token_pattern=WORD, vocabulary=words, dtype=np.float32).transform(posts)
+    return torch.from_numpy(counts.toarray())
 
 
 def log_scale(counts: Tensor) -> Tensor:
