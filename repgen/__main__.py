@@ -95,6 +95,15 @@ def parser() -> argparse.ArgumentParser:
     return main
 
 
+def _device(name: str | None) -> torch.device:
+    try:
+        device = distributed.init_distributed(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    return device
+
+
 def train(args: argparse.Namespace) -> None:
     given = {"epochs": args.epochs, "batch_size": args.batch_size, "lr": args.lr, "checkpoint": args.checkpoint}
     options = {key: value for key, value in given.items() if value is not None}
@@ -102,7 +111,7 @@ def train(args: argparse.Namespace) -> None:
     if args.restart:
         options["resume"] = False
     folder = zoo.FOLDER if args.publish else args.out or zoo.user_folder()
-    device = distributed.init_distributed(args.device)
+    device = _device(args.device)
     try:
         options |= {"progress": not args.quiet}
         if args.repeat is not None:

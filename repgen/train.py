@@ -4,19 +4,20 @@ import math
 import os
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from numbers import Integral, Real
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm.auto import tqdm
 
 from repgen._fast import inside_fit
-from repgen.training import distributed
 from repgen.training.amp import EVERY, flush_denormals, matmul_precision, resolve_amp
-from repgen.training.batches import check_last_batch, make_batches
+from repgen.training.batches import make_batches
 from repgen.training.checkpoint import Checkpoint, CheckpointError, fingerprint
+from repgen.training.distributed import broadcast_buffers, rank_and_world_size
 from repgen.training.interrupt import Interrupt
 from repgen.training.meter import LossMeter, TrainingDiverged
 from repgen.training.players import Player, Stepper, players_of
@@ -34,11 +35,10 @@ class History(NamedTuple):
 
     training: dict[str, list[float]]
     validation: dict[str, list[float]]
-    epochs: int  # done, those before a resumption included
-    seconds: float  # likewise
-    stopped: str  # "finished", or "early": no better validation loss for `patience` epochs
-    # counted from 1, by the validation loss; with patience, the weights are of this epoch
-    best_epoch: int | None = None
+    epochs: int = 0  # done, those before a resumption included
+    seconds: float = 0.0  # likewise
+    stopped: str = "finished"  # or "early": no better validation loss for `patience` epochs
+    best_epoch: int | None = None  # from 1, by the validation loss; with patience, the weights are of this epoch
 
 
 def cosine(fraction: float) -> float:
@@ -147,66 +147,60 @@ def fit(
     True
     """
     began = time.perf_counter()
-    epochs, batch_size, seed = _check_counts(epochs=(epochs, 0), batch_size=(batch_size, 1), seed=(seed, 0))
-    _check_settings(lr, schedule, validation, patience, grad_clip, compile)
-    players, (rank, world) = players_of(model), distributed.rank_and_world_size()
+    _check_settings(epochs, batch_size, seed, lr, schedule, validation, patience, grad_clip, compile)
+    epochs, batch_size, seed = int(epochs), int(batch_size), int(seed)
+    players, (rank, world) = players_of(model), rank_and_world_size()
     device = players[0].parameters[0].device
     amp = resolve_amp(amp, device)
     train = make_batches(model, players, data, "data", batch_size)
     held_out = None if validation is None else make_batches(model, players, validation, "validation", batch_size)
-    check_last_batch(model, train)
     total, most = epochs * len(train), max(p.steps for p in players)  # steps; of the player with the most
     compile = device.type == "cuda" and total >= 2000 if compile == "auto" else compile
     steppers = [Stepper(p, model, players, float(lr), optimizer, device, amp, compile, grad_clip) for p in players]
-
-    def identity() -> dict:  # of the run, for its checkpoint
+    run = {}  # what makes a resumed run the same run
+    if checkpoint is not None:
         shape = schedule and f"{[round(schedule(f / 64), 6) for f in range(65)]} over {epochs} epochs"
         settings = {"batch_size": batch_size, "seed": seed, "schedule": shape, "amp": amp, "grad_clip": grad_clip}
-        tensors = {"data": train.tensors, "validation": held_out.tensors if held_out else []}
-        return fingerprint(model, steppers, tensors, **settings)
+        tensors = {"data": train.tensors, "validation": held_out.tensors if held_out else ()}
+        run = fingerprint(model, steppers, tensors, settings)
 
-    history, best = History({}, {}, 0, 0.0, "finished"), None
-    # steps a look at the losses
-    generator, every = torch.Generator(device), 1 if device.type == "cpu" and world == 1 else 25
-    # tqdm's own, in a notebook, ignores it
-    hidden = not progress or rank != 0 or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    bar = tqdm(total=total, unit="step", mininterval=0.2, disable=hidden)
-    everyone = steppers[0].parameters + steppers[0].others
+    generator, every = torch.Generator(device), 1 if device.type == "cpu" and world == 1 else 25  # steps a look
+    hidden = (
+        not progress or rank != 0 or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    )  # tqdm's own ignores it in a notebook
     with (
-        Checkpoint(checkpoint, model, steppers, identity) as saved,
-        bar,
+        Checkpoint(checkpoint, model, steppers, run) as saved,
+        tqdm(total=total, unit="step", mininterval=0.2, disable=hidden) as bar,
         matmul_precision(amp),
         inside_fit(),
-        preserve_state(model, everyone, device),
+        preserve_state(model, steppers[0].parameters + steppers[0].others),
         Interrupt() as interrupt,
     ):
-        if found := saved.load(resume):
-            history, best = History(**found[0]), found[1]
-        if history.epochs > epochs:
-            raise CheckpointError(
-                f"checkpoint {checkpoint} holds {history.epochs} epochs and {epochs} were asked for; "
-                "ask for as many or more, or pass resume=False to start again and overwrite it"
-            )
-        earlier = history.seconds
-        while history.epochs < epochs and not _is_exhausted(history, patience):
-            epoch, done = history.epochs + 1, history.epochs * len(train)
-            meter = LossMeter(steppers, epoch, every, _shown_by(bar, f"epoch {epoch}/{epochs}", done))
-            start = _copy(model)
+        found, best = (saved.load(epochs) if resume else None) or ({"training": {}, "validation": {}}, None)
+        history = History(**found)
+        before = history.seconds
+        for epoch in range(history.epochs + 1, epochs + 1):
+            if _is_exhausted(history, patience):
+                break
+            first = (epoch - 1) * len(train)  # step of the epoch
+            start = deepcopy(model.state_dict())
+            meter = LossMeter(steppers, epoch, every, bar)
+            bar.set_description_str(f"epoch {epoch}/{epochs}", refresh=False)
+            bar.update(first - bar.n)
             seed_generator(generator, seed, epoch, 1, rank)
-            seed_torch(device, seed, epoch, 2, rank)
+            seed_torch(seed, epoch, 2, rank)
             model.train()
             try:
                 for step, batch in enumerate(train.shuffle(seed, epoch)):
-                    fraction = (done + step) / total
-                    factor = 1.0 if schedule is None else schedule(fraction)
-                    for stepper in steppers:
-                        if stepper.is_due(done + step, most):
-                            losses = stepper.backward(batch.tensors, generator, fraction, factor, batch.weight)
-                            meter.add(stepper, step, losses, batch.weight, batch.examples, interrupt.asked)
-                            stepper.optimizer.step()
-                            if device.type == "cpu" and (done + step) % EVERY == 0:
-                                flush_denormals(stepper.optimizer)
-                    if meter.stop or (interrupt.asked and world == 1):
+                    done = (first + step) / total
+                    factor = 1.0 if schedule is None else schedule(done)
+                    for stepper in (s for s in steppers if s.is_due(first + step, most)):
+                        losses = stepper.backward(batch.tensors, generator, done, factor, batch.weight)
+                        meter.add(stepper, step, losses, batch.weight, batch.examples, interrupt.asked)
+                        stepper.optimizer.step()
+                        if device.type == "cpu" and (first + step) % EVERY == 0:
+                            flush_denormals(stepper.optimizer)
+                    if meter.stop:
                         meter.close(step + 1, True)
                         raise _stopped(history, f"epoch {epoch}, step {step + 1} of {len(train)}", checkpoint)
                 means = meter.close(len(train), interrupt.asked)
@@ -214,10 +208,10 @@ def fit(
             except TrainingDiverged:
                 model.load_state_dict(start)
                 raise
-            distributed.broadcast_buffers(model)
-            history = _extended(history, means, measured, earlier + time.perf_counter() - began)
+            broadcast_buffers(model)
+            history = _extended(history, means, measured, before + time.perf_counter() - began)
             if history.best_epoch == epoch:
-                best = _copy(model)
+                best = deepcopy(model.state_dict())
             if _is_exhausted(history, patience):
                 history = history._replace(stopped="early")
             saved.save(history._asdict(), best)
@@ -228,15 +222,11 @@ def fit(
     return history
 
 
-def _check_counts(**counts: tuple[int, int]) -> list[int]:
-    for name, (value, least) in counts.items():
+def _check_settings(epochs, batch_size, seed, lr, schedule, validation, patience, grad_clip, compile) -> None:
+    for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1), ("seed", seed, 0)):
         if not isinstance(value, Integral) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
-    return [int(value) for value, _ in counts.values()]
-
-
-def _check_settings(lr, schedule, validation, patience, grad_clip, compile) -> None:
-    for name, value in (("lr", lr), *([] if grad_clip is None else [("grad_clip", grad_clip)])):
+    for name, value in (("lr", lr), ("grad_clip", 1.0 if grad_clip is None else grad_clip)):
         if not (isinstance(value, Real) and 0 < float(value) < math.inf):
             raise ValueError(f"{name} must be a positive number, got {value!r}")
     if patience is not None and (not isinstance(patience, Integral) or patience < 1 or validation is None):
@@ -245,10 +235,10 @@ def _check_settings(lr, schedule, validation, patience, grad_clip, compile) -> N
         raise ValueError(f'compile must be True, False or "auto", got {compile!r}')
     if schedule is not None and not callable(schedule):
         raise TypeError(f"schedule is a callable from 0..1 to a factor of lr, such as repgen.cosine; got {schedule!r}")
-    for at in range(65) if schedule else ():
-        if not 0 <= (factor := schedule(at / 64)) < math.inf:
+    for at in [k / 64 for k in range(65)] if schedule else []:
+        if not 0 <= (factor := schedule(at)) < math.inf:
             raise ValueError(
-                f"schedule must give factors of lr, 0 or more; at {at / 64:.3g} of the training it gives {factor}"
+                f"schedule must give factors of lr, 0 or more; at {at:.3g} of the training it gives {factor}"
             )
 
 
@@ -256,44 +246,22 @@ def _is_exhausted(history: History, patience: int | None) -> bool:
     return patience is not None and history.best_epoch is not None and history.epochs - history.best_epoch >= patience
 
 
-def _shown_by(bar: tqdm, epoch: str, done: int) -> Callable[[int, object], None]:
-    """What shows the losses in the bar, five times a second at most."""
-    shown = 0.0
-
-    def show(step: int, losses: object) -> None:
-        nonlocal shown
-        if (now := time.perf_counter()) - shown > 0.2 or done + step == bar.total:
-            shown = now
-            bar.set_description_str(epoch, refresh=False)
-            bar.set_postfix_str(str(losses), refresh=False)
-            bar.update(done + step - bar.n)
-
-    return show
-
-
 @torch.no_grad()
 def _evaluate(model, steppers, held_out, seed, generator, meter) -> dict[str, float]:
-    """Each field's mean over held-out data, the same draws after every epoch."""
-    rank, world = distributed.rank_and_world_size()
+    """Each field's mean over held-out data, the same draws after every epoch; each process takes all of them."""
     model.eval()
-    sums = torch.zeros(())
+    sums, examples = torch.zeros((), device=generator.device), 0
     for number, batch in enumerate(held_out):
-        if number % world != rank and number != 0:  # all take the first, so that all know the fields
-            continue
         fields = []
         for stepper in steppers:
             seed_generator(generator, seed, number, 3)
-            seed_torch(generator.device, seed, number, 4)
+            seed_torch(seed, number, 4)
             fields += stepper.losses(batch.tensors, generator, stepper.player.loss)
-        examples = batch.examples if number % world == rank else 0
-        sums = sums.to(fields[0].device) + torch.stack([*fields, torch.ones_like(fields[0])]) * examples
-    *total, examples = distributed.all_reduce(sums).tolist()
+        sums, examples = sums + torch.stack(fields) * batch.examples, examples + batch.examples
     names = [name for stepper in steppers for name in stepper.fields]
-    measured = {name: value / examples for name, value in zip(names, total, strict=True)}
+    measured = dict(zip(names, (sums / examples).tolist(), strict=True))
     for stepper in steppers:
-        if not math.isfinite(value := measured[stepper.fields[0]]):
-            what, last = f"the validation loss became {value}", meter.last.get(stepper.name)
-            raise TrainingDiverged(what, stepper.name, meter.epoch, len(held_out), stepper.lr, last)
+        meter.check(stepper, measured[stepper.fields[0]], "the validation loss", len(held_out), stepper.lr)
     return measured
 
 
@@ -310,16 +278,9 @@ def _extended(history: History, training: dict, validation: dict, seconds: float
     return History(training, validation, history.epochs + 1, seconds, "finished", best)
 
 
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-
 def _stopped(history: History, where: str, checkpoint: str | Path | None) -> KeyboardInterrupt:
-    saved = (
-        "there is no checkpoint"
-        if checkpoint is None or history.epochs == 0
-        else f"the checkpoint {checkpoint} holds epoch {history.epochs}, and the same call goes on from there"
-    )
+    kept = f"the checkpoint {checkpoint} holds epoch {history.epochs}, and the same call goes on from there"
+    saved = kept if checkpoint is not None and history.epochs else "there is no checkpoint"
     error = KeyboardInterrupt(f"stopped at {where}; the model keeps what it has learned, {saved}")
     error.history = history  # type: ignore[attr-defined] # for who catches it
     return error

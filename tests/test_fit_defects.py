@@ -309,7 +309,7 @@ def test_a_loader_is_streamed_and_a_resumed_run_sees_the_same_order(tmp_path):
 
 
 def test_what_does_not_fit_is_streamed(monkeypatch):
-    monkeypatch.setattr("repgen.training.batches._free_memory", lambda device: 1000)
+    monkeypatch.setattr("repgen.datasets.tensors._free_memory", lambda device: 1000)
     model = Labelled()
     batches = make_batches(model, players_of(model), Pairs(some(), torch.arange(50)), "data", 16)
     assert isinstance(batches, Streamed) and len(batches) == 4
@@ -323,7 +323,7 @@ def test_pictures_without_a_transform_are_named():
 
     with pytest.raises(TypeError, match="give the data set a transform, such as torchvision's ToTensor"):
         fit(Half(), Raw(some(), torch.arange(50)), **run)
-    with pytest.raises(ValueError, match="the DataLoader is empty"):
+    with pytest.raises(ValueError, match="data holds no examples"):
         fit(Half(), DataLoader([]), **run)
 
 

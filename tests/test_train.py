@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from repgen.train import CheckpointError, History, Player, TrainingDiverged, cosine, fit, warmup_cosine
 from repgen.training.amp import resolve_amp
@@ -636,7 +637,7 @@ def test_nan_is_attributed_to_the_first_bad_step_when_losses_are_read_late():
     model = Game()
     players = players_of(model)
     steppers = [Stepper(p, model, players, 0.1, "sgd", torch.device("cpu")) for p in players]
-    meter = LossMeter(steppers, 2, 25, lambda *_: None)
+    meter = LossMeter(steppers, 2, 25, tqdm(disable=True))
     bad = {(7, 1), (9, 0)}
     with pytest.raises(TrainingDiverged) as raised:
         for step in range(100):
@@ -654,7 +655,7 @@ def test_a_gradient_that_spoils_the_weights_in_the_last_step_is_caught():
         return (0 * self.w).sqrt() if self.calls == 4 else None  # the loss is 0, its gradient NaN
 
     model = Climber(act)
-    with pytest.raises(TrainingDiverged, match="a weight became NaN") as raised:
+    with pytest.raises(TrainingDiverged, match="a weight became nan") as raised:
         fit(model, some(4).double(), batch_size=2, lr=0.5, epochs=2, **quick)
     assert (raised.value.epoch, raised.value.step) == (2, 2) and model.w.item() == 1
 
@@ -888,7 +889,8 @@ class TwoNets(nn.Module):
         self.back = nn.Linear(3, 6)
         self.calls, self.poison, self.signal = 0, 0, 0
 
-    def loss(self, x, generator=None):
+    def loss(self, x, generator=None, progress=None):
+        assert (progress is not None) == self.training  # also where DDP stands between
         self.calls += self.training
         if self.signal and self.calls == self.signal:
             interrupt()

@@ -21,17 +21,11 @@ def init_distributed(device: str | None = None) -> torch.device:
     gloo joins CPUs, nccl joins GPUs (one for each process). Without torchrun: ``device``, or
     the GPU where there is one.
     """
-    name = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    joined = "LOCAL_RANK" in os.environ and "RANK" in os.environ
-    try:
-        chosen = torch.device(name)
-        if joined and chosen.type == "cuda":
+    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if "LOCAL_RANK" in os.environ:
+        if chosen.type == "cuda":
             chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
             torch.cuda.set_device(chosen)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
-    if joined:
         dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     return chosen
 
@@ -50,10 +44,8 @@ def rank_and_world_size() -> tuple[int, int]:
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and "LOCAL_RANK" in os.environ:
-        raise RuntimeError(
-            "torchrun started several processes that do not know of each other; first of all call "
-            "device = repgen.training.distributed.init_distributed(), and put the model on that device"
-        )
+        first = "first of all call device = repgen.training.distributed.init_distributed(), and put the model there"
+        raise RuntimeError(f"torchrun started several processes that do not know of each other; {first}")
     return 0, 1
 
 
@@ -82,11 +74,11 @@ def on_main_process(call: Callable[[], T]) -> T:
     if not dist.is_initialized():
         return call()
     told: list = [None, None]
-    if dist.get_rank() == 0:
-        try:
+    try:
+        if dist.get_rank() == 0:
             told[0] = call()
-        except Exception as error:
-            told[1] = error
+    except Exception as error:
+        told[1] = error
     dist.broadcast_object_list(told)
     if told[1] is not None:
         raise told[1]
@@ -115,5 +107,5 @@ class _Loss(nn.Module):
         self.trained = nn.ParameterList(parameters)
         self.call = loss
 
-    def forward(self, *batch: Tensor, generator: torch.Generator):
-        return self.call(*batch, generator=generator)
+    def forward(self, *batch: Tensor, **told):
+        return self.call(*batch, **told)

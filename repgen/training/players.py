@@ -58,13 +58,13 @@ class Stepper:
     def __init__(self, player, model, players, lr, optimizer, device, amp=False, compile=False, grad_clip=None):
         self.player, self.name, self.grad_clip = player, player.name, grad_clip
         self.parameters = [p for p in player.parameters if p.requires_grad]
-        everyone = [*model.parameters(), *(p for other in players for p in other.parameters)]
-        self.others = list({p for p in everyone if p.requires_grad} - set(self.parameters))
+        everyone = {*model.parameters(), *(p for other in players for p in other.parameters)}
+        self.others = [p for p in everyone - set(self.parameters) if p.requires_grad]
         self.lr = lr if player.lr is None else player.lr
         self.optimizer = make_optimizer(player.optimizer or optimizer, self.parameters, self.lr)
         self.base_lrs = [group["lr"] for group in self.optimizer.param_groups]
         self.prefix = f"{player.name}." if len(players) > 1 else ""
-        self.fields: list[str] = []  # of the loss
+        self.fields: list[str] = []  # of the loss, known after the first step
         self.loss = distributed.ddp_loss(torch.compile(player.loss) if compile else player.loss, self.parameters)
         self.cast = torch.autocast(device.type, torch.bfloat16) if amp is True else nullcontext()
         self.wants_progress = "progress" in inspect.signature(player.loss).parameters
@@ -77,24 +77,16 @@ class Stepper:
         """The fields of the loss on a batch, the one to minimise first."""
         with self.cast:
             output = loss(*batch, generator=generator, **told)
-        values = (output,) if isinstance(output, Tensor) else output
-        if not self.fields:
-            self._name_fields(output, values)
+        alone = isinstance(output, Tensor)
+        names, values = (("loss",), (output,)) if alone else (getattr(output, "_fields", ()), output)
+        if not names or not all(isinstance(v, Tensor) and v.ndim == 0 for v in values):
+            found = f"{type(output).__name__}{f' of shape {tuple(output.shape)}' if alone else ''}"
+            wanted = "a scalar tensor, the mean over the batch, or a NamedTuple of scalar tensors"
+            raise ValueError(f"the loss of player {self.name!r} must be {wanted}; got a {found}")
+        self.fields = [self.prefix + name for name in names]
         return values
 
-    def _name_fields(self, output, values) -> None:
-        names = ("loss",) if isinstance(output, Tensor) else getattr(output, "_fields", ())
-        if not names or not all(isinstance(v, Tensor) and v.ndim == 0 for v in values):
-            shape = f" of shape {tuple(output.shape)}" if isinstance(output, Tensor) else ""
-            raise ValueError(
-                f"the loss of player {self.name!r} must be a scalar tensor, the mean over the batch, "
-                f"or a NamedTuple of scalar tensors; got a {type(output).__name__}{shape}"
-            )
-        self.fields = [self.prefix + name for name in names]
-
-    def backward(
-        self, batch, generator: torch.Generator, progress: float, factor: float, weight: float
-    ) -> list[Tensor]:
+    def backward(self, batch, generator: torch.Generator, progress: float, factor: float, weight: float):
         """The losses of a batch, their gradient taken: the others hold still, the rate is ``factor`` times lr.
 
         With ``grad_clip`` the gradient is made that long at most, and its length before is the last of the losses.
@@ -102,13 +94,11 @@ class Stepper:
         for p in self.others:
             p.requires_grad_(False)
         for p in self.parameters:
-            p.requires_grad_(True)
-            p.grad = None
+            p.requires_grad_(True).grad = None
         for group, lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
             group["lr"] = lr * factor
         self.lr = self.base_lrs[0] * factor
-        told = {"progress": progress} if self.wants_progress else {}
-        values = list(self.losses(batch, generator, self.loss, **told))
+        values = list(self.losses(batch, generator, self.loss, **{"progress": progress} if self.wants_progress else {}))
         if not values[0].requires_grad:
             raise ValueError(f"the loss of player {self.name!r} does not depend on its parameters")
         (values[0] if weight == 1 else values[0] * weight).backward()

@@ -16,32 +16,26 @@ def seed_generator(generator: torch.Generator, *key: int) -> torch.Generator:
     return generator.manual_seed(_mix(key))
 
 
-def seed_torch(device: torch.device, *key: int) -> None:
+def seed_torch(*key: int) -> None:
     """The same for torch's own generators (dropout, torch.randn without a generator)."""
-    torch.default_generator.manual_seed(_mix(key))
-    if device.type == "cuda":
-        torch.cuda.default_generators[_index(device)].manual_seed(_mix(key))
+    torch.manual_seed(_mix(key))
 
 
 def _mix(key: tuple[int, ...]) -> int:
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0]) >> 1
 
 
-def _index(device: torch.device) -> int:
-    return torch.cuda.current_device() if device.index is None else device.index
-
-
 @contextmanager
-def preserve_state(model: nn.Module, parameters: Iterable[nn.Parameter], device: torch.device) -> Iterator[None]:
+def preserve_state(model: nn.Module, parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     """At the end torch's generators, train/eval modes and frozen parameters are as they were."""
     modes = {module: module.training for module in model.modules()}
     frozen = {p: p.requires_grad for p in parameters}
+    gpus = {p.device for p in parameters if p.device.type == "cuda"}
     try:
-        with torch.random.fork_rng([_index(device)] if device.type == "cuda" else []):
+        with torch.random.fork_rng(gpus):
             yield
     finally:
         for module, training in modes.items():
             module.training = training
         for p, requires_grad in frozen.items():
-            p.requires_grad_(requires_grad)
-            p.grad = None
+            p.requires_grad_(requires_grad).grad = None

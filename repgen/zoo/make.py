@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from repgen import zoo
+from repgen.files import write_whole
 from repgen.train import History, fit
 from repgen.training import distributed
-from repgen.training.checkpoint import write_whole
 from repgen.zoo.quantization import find_smallest
 
 PARTS = ("data", "build", "train", "measure")  # of a recipe
