@@ -179,41 +179,27 @@ class GAN(nn.Module):
             raise ValueError(f"objective is one of {', '.join(OBJECTIVES)}; got {objective!r}")
         smooths = OBJECTIVES[objective].discriminator is discriminator_nll
         if not 0 <= label_smoothing < 0.5 or (label_smoothing and not smooths):
-            raise ValueError(
-                f"label_smoothing is below 0.5, and 0 but for minimax and non-saturating; got {label_smoothing} for "
-                f"{objective}"
-            )
+            got = f"got {label_smoothing} for {objective}"
+            raise ValueError(f"label_smoothing is below 0.5, and 0 but for minimax and non-saturating; {got}")
         if penalty not in (None, "r1", "gradient") or not 0 <= penalty_weight < math.inf:
-            raise ValueError(
-                f"penalty is 'r1', 'gradient' or None, its weight 0 or more; got {penalty!r}, {penalty_weight}"
-            )
+            got = f"got {penalty!r}, {penalty_weight}"
+            raise ValueError(f"penalty is 'r1', 'gradient' or None, its weight 0 or more; {got}")
         if not callable(instance_noise) and not 0 <= instance_noise < math.inf:
             raise ValueError(f"instance_noise is 0 or more, or a function of the progress; got {instance_noise!r}")
         self.generator, self.discriminator, self.latent_dim = generator, discriminator, latent_dim
         self.objective, self.n_critic, self.lrs, self.label_smoothing = objective, n_critic, lrs, label_smoothing
-        self.instance_noise, self.penalty, self.penalty_weight, self.pack = (
-            instance_noise,
-            penalty,
-            penalty_weight,
-            pack,
-        )
-        self.ema = (
-            AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay)).requires_grad_(False)
-            if ema_decay
-            else None
-        )
+        self.instance_noise, self.pack = instance_noise, pack
+        self.penalty, self.penalty_weight = penalty, penalty_weight
+        self.ema = None
+        if ema_decay:
+            self.ema = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay)).requires_grad_(False)
 
     def players(self) -> tuple[Player, Player]:
         """The discriminator and then the generator, as ``fit`` asks for them."""
+        judge, maker = list(self.discriminator.parameters()), list(self.generator.parameters())
         return (
-            Player(
-                "discriminator",
-                list(self.discriminator.parameters()),
-                self.discriminator_loss,
-                self.n_critic,
-                self.lrs[0],
-            ),
-            Player("generator", list(self.generator.parameters()), self.generator_loss, 1, self.lrs[1]),
+            Player("discriminator", judge, self.discriminator_loss, self.n_critic, self.lrs[0]),
+            Player("generator", maker, self.generator_loss, 1, self.lrs[1]),
         )
 
     def latents(self, n: int, generator: torch.Generator | None = None) -> Tensor:
@@ -233,18 +219,14 @@ class GAN(nn.Module):
     def logits(self, x: Tensor, *condition: Tensor) -> Tensor:
         """logit D(x), (N / pack,), of examples x (N, ...)."""
         if len(x) % self.pack:
-            raise ValueError(
-                f"{len(x)} examples do not make packs of {self.pack}: choose a batch size that divides the data into "
-                f"whole packs"
-            )
+            advice = "choose a batch size that divides the data into whole packs"
+            raise ValueError(f"{len(x)} examples do not make packs of {self.pack}: {advice}")
         if self.pack > 1:
             x = x.reshape(-1, self.pack * x.shape[1], *x.shape[2:])
         a = self.discriminator(x, *condition)
         if a.numel() != len(x):
-            raise ValueError(
-                f"the discriminator gives one number an example, (N,) or (N, 1); for {len(x)} examples it gave "
-                f"{tuple(a.shape)}"
-            )
+            gave = f"for {len(x)} examples it gave {tuple(a.shape)}"
+            raise ValueError(f"the discriminator gives one number an example, (N,) or (N, 1); {gave}")
         return a.view(len(x))
 
     def blur(self, x: Tensor, generator: torch.Generator | None = None, progress: float = 1.0) -> Tensor:

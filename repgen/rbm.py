@@ -88,8 +88,7 @@ class RBM(nn.Module):
         if k < 1 or chains < 0:
             raise ValueError(f"k counts Gibbs steps, at least 1, and chains are 0 or more; got k={k}, chains={chains}")
         self.n_visible, self.n_hidden, self.latent_dim = n_visible, n_hidden, n_hidden
-        self.visible, self.hidden, self.k = visible, hidden, k
-        self.binarize, self.mean_visible = binarize, mean_visible
+        self.visible, self.hidden, self.k, self.binarize, self.mean_visible = visible, hidden, k, binarize, mean_visible
         self.weight = nn.Parameter(0.01 * torch.randn(n_visible, n_hidden))
         self.visible_bias = nn.Parameter(torch.zeros(n_visible))
         self.hidden_bias = nn.Parameter(torch.zeros(n_hidden))

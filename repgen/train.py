@@ -165,9 +165,7 @@ def fit(
         run = fingerprint(model, steppers, tensors, settings)
 
     generator, every = torch.Generator(device), 1 if device.type == "cpu" and world == 1 else 25  # steps a look
-    hidden = (
-        not progress or rank != 0 or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    )  # tqdm's own ignores it in a notebook
+    hidden = not progress or rank != 0 or os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
     with (
         Checkpoint(checkpoint, model, steppers, run) as saved,
         tqdm(total=total, unit="step", mininterval=0.2, disable=hidden) as bar,
@@ -237,9 +235,7 @@ def _check_settings(epochs, batch_size, seed, lr, schedule, validation, patience
         raise TypeError(f"schedule is a callable from 0..1 to a factor of lr, such as repgen.cosine; got {schedule!r}")
     for at in [k / 64 for k in range(65)] if schedule else []:
         if not 0 <= (factor := schedule(at)) < math.inf:
-            raise ValueError(
-                f"schedule must give factors of lr, 0 or more; at {at:.3g} of the training it gives {factor}"
-            )
+            raise ValueError(f"schedule must give factors of lr, 0 or more; {at:.3g} of the way it gives {factor}")
 
 
 def _is_exhausted(history: History, patience: int | None) -> bool:

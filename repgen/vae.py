@@ -11,6 +11,7 @@ from repgen.layers import check_codes, check_unit, mlp, pixels
 from repgen.losses import bernoulli_nll, gaussian_kl, gaussian_nll
 
 LIKELIHOODS = ("bernoulli", "gaussian")
+Layer = type[nn.Module]
 
 
 class Posterior(NamedTuple):
@@ -88,22 +89,18 @@ class VAE(nn.Module):
     ):
         super().__init__()
         if not isinstance(encoder, nn.Module) or not isinstance(decoder, nn.Module):
-            raise TypeError(
-                f"a VAE is made of two nets, got {type(encoder).__name__} and {type(decoder).__name__}; "
-                f"VAE.dense(sizes) makes them"
-            )
+            got = f"got {type(encoder).__name__} and {type(decoder).__name__}"
+            raise TypeError(f"a VAE is made of two nets, {got}; VAE.dense(sizes) makes them")
         if latent_dim < 1:
             raise ValueError(f"latent_dim counts the numbers of a code, at least 1; got {latent_dim}")
         if likelihood not in (*LIKELIHOODS, "none"):
             raise ValueError(f"likelihood is one of {', '.join(LIKELIHOODS)}; got {likelihood!r}")
-        if likelihood == "bernoulli" and not (
-            isinstance(decoder, nn.Sequential) and isinstance(decoder[-1], nn.Sigmoid)
-        ):
+        last = decoder[-1] if isinstance(decoder, nn.Sequential) else None
+        if likelihood == "bernoulli" and not isinstance(last, nn.Sigmoid):
             raise ValueError("a Bernoulli likelihood needs probabilities: a decoder nn.Sequential(..., nn.Sigmoid())")
         if noise is not None and (likelihood != "gaussian" or not 0 < noise < math.inf):
-            raise ValueError(
-                f"noise is the standard deviation of a Gaussian likelihood, above 0; got {noise!r} for {likelihood}"
-            )
+            got = f"got {noise!r} for {likelihood}"
+            raise ValueError(f"noise is the standard deviation of a Gaussian likelihood, above 0; {got}")
         if not callable(beta) and not 0 <= beta < math.inf:
             raise ValueError(f"beta is a weight of 0 or more, or a function of the progress; got {beta!r}")
         self.encoder, self.latent_dim, self.n_visible = encoder, latent_dim, n_visible
@@ -115,12 +112,7 @@ class VAE(nn.Module):
 
     @classmethod
     def dense(
-        cls,
-        sizes: Sequence[int] = (784, 512, 2),
-        activation: type[nn.Module] = nn.Tanh,
-        *,
-        output: type[nn.Module] = nn.Sigmoid,
-        **options,
+        cls, sizes: Sequence[int] = (784, 512, 2), activation: Layer = nn.Tanh, *, output: Layer = nn.Sigmoid, **options
     ):
         """With ``sizes`` = (784, 512, 2): q(z|x) by 784-512-(2 means, 2 log-variances), p(x|z) by 2-512-784 and
         ``output``."""
