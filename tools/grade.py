@@ -7,6 +7,7 @@ python tools/grade.py grades NAME          writes the marks as CSV, and says who
 """
 
 import argparse
+import codecs
 import csv
 import io
 import os
@@ -120,6 +121,9 @@ def gather(source, folder):
         if path.is_file() and path.suffix.lower() in ARCHIVES:
             left_out[str(path.relative_to(folder))] = "it is an archive in an archive in an archive"
             path.unlink()
+    for path in folder.rglob("*.ipynb"):  # some editors begin a file with a mark of the byte order, which is no JSON
+        if path.is_file() and (content := path.read_bytes()).startswith(codecs.BOM_UTF8):
+            path.write_bytes(content.removeprefix(codecs.BOM_UTF8))
     return left_out
 
 
