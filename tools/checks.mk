@@ -1,6 +1,6 @@
 # Lint, format, types, and the package under other versions than those of requirements.txt; included by the Makefile.
 # The tests of the book, of the exercises and of the repository need what the package does not.
-PACKAGE_TESTS = $(filter-out $(addprefix tests/test_,book.py exercises.py habits.py notebooks.py pages.py warm_kernel.py),\
+PACKAGE_TESTS = $(filter-out $(addprefix tests/test_,book.py exercises.py habits.py notebooks.py pages.py saved_elsewhere.py warm_kernel.py),\
 	$(sort $(wildcard tests/test_*.py)))
 LOWEST_PYTHON ?= python3.11
 COLAB_PYTHON ?= python3.12
