@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.repgen-installed
 BOOK := _build/html/.built
-SOURCES := $(shell find _config.yml _toc.yml index.md references.bib pages chapters assignments repgen _ext _static -type f \
+SOURCES := $(shell find _config.yml _toc.yml index.md references.bib pages chapters assignments repgen _ext _static _templates -type f \
 	! -path '*/.ipynb_checkpoints/*' ! -path '*/__pycache__/*' ! -name '*.part' 2>/dev/null)
 # One thread each for two processes at a time. Memory that was freed is kept for the next tensor, not given back to the
 # system page by page: the same numbers, in four fifths of the time where tensors are large. No progress bars.

@@ -1,10 +1,11 @@
-"""What every page loads: MathJax from the book's own folder, no second copy of the icons, and no index that it does not
-search."""
+"""What every page loads: MathJax from the book's own folder, no second copy of the icons, no index that it does not
+search; and what it says of itself to others."""
 
 import importlib.util
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
 
 # Of MathJax: what typesets TeX, zooms and speaks English.
 PARTS = [
@@ -48,7 +49,14 @@ def forget_search(app, exception):
             page.write_bytes(SEARCH.sub(b"", text))
 
 
+def tell_address(app, config):
+    """The book's address stands in one place; what is shared and what is not found are told it from there."""
+    config.ogp_site_url = config.html_baseurl
+    config.notfound_urls_prefix = urlsplit(config.html_baseurl).path
+
+
 def setup(app):
+    app.connect("config-inited", tell_address, priority=0)
     app.connect("config-inited", lambda app, config: setattr(config, "mathjax_path", "mathjax/tex-chtml.js"))
     app.connect("build-finished", copy)
     app.connect("build-finished", forget_search)

@@ -12,3 +12,9 @@ matchMedia("print").addEventListener("change", ({ matches }) => {
     delete page.dataset.readIn;
   }
 });
+
+// On a narrow screen the contents lie over the page: who has chosen a heading wants to see it.
+document.addEventListener("click", ({ target }) => {
+  const link = target.closest("dialog a[href*='#']");
+  if (link) link.closest("dialog").close();
+});

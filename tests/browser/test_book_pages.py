@@ -108,6 +108,30 @@ def test_the_search_finds_without_a_network(opened, book):
     assert seen.failed() == [] and seen.outside == []
 
 
+@pytest.mark.parametrize("width", [390, 900, 1280])
+def test_menu_contents_and_neighbours_answer_to_a_tap(width, opened):
+    page, seen = opened("chapters/06_variational/02_the_bound", viewport={"width": width, "height": 800})
+    bar, link = page.locator(".bd-header-article"), page.locator("nav.bd-links a", has_text="Notation").element_handle()
+    in_sight = "a => a.getBoundingClientRect().left >= 0 && a.getBoundingClientRect().width > 0"
+    before = link.evaluate(in_sight)
+    assert before == (width >= 992)
+    bar.locator(".primary-toggle").click()
+    page.wait_for_function(f"([a, before]) => ({in_sight})(a) != before", arg=[link, before])
+    if width < 992:
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#pst-primary-sidebar-modal[open]", state="detached")
+    if width < 1200:
+        bar.locator(".secondary-toggle").click()
+        page.wait_for_selector("#pst-secondary-sidebar-modal[open]")
+    page.locator(".page-toc a:visible").nth(3).click()
+    page.wait_for_function("location.hash && scrollY > 500 && !document.querySelector('dialog[open]')")
+    page.locator("a.left-prev").click()
+    page.wait_for_url("**/01_*.html")
+    page.locator("a.right-next").click()
+    page.wait_for_url("**/02_the_bound.html")
+    assert seen.failed() == []
+
+
 def test_the_theme_can_be_switched(opened):
     page, _ = opened("index", viewport={"width": 1280, "height": 900}, color_scheme="light")
     look = "getComputedStyle(document.body).backgroundColor"
