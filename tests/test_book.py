@@ -36,6 +36,7 @@ def pages(book):
     """Every built page, parsed: {path below the book: soup}."""
     found = {p.relative_to(book).as_posix(): soup(p) for p in sorted(book.rglob("*.html")) if "_static" not in p.parts}
     assert "index.html" in found
+    del found["404.html"]  # served at any address, so its own are whole
     return found
 
 
@@ -214,3 +215,28 @@ def test_the_code_in_the_readme_runs():
     names = {}
     exec(compile(code, "README.md", "exec"), names)
     assert names["again"].shape == names["strangers"].flat.shape
+
+
+def test_a_shared_page_says_what_it_is(pages):
+    for path, page in pages.items():
+        if path == "search.html":
+            continue
+        said = {tag.get("property") or tag.get("name"): tag.get("content") for tag in page.find_all("meta")}
+        assert said["description"].strip() and said["og:title"] and said["og:image:alt"], path
+        assert said["og:url"].endswith(f"/{path}") and said["og:url"].startswith("https://"), path
+        assert page.title.string.count("Learned representations and generative models") == 1, path
+
+
+def test_search_engines_are_told_of_every_page(pages, book):
+    listed = re.findall(r"<loc>([^<]+)</loc>", (book / "sitemap.xml").read_text(encoding="utf-8"))
+    base = listed[0].split("/chapters/")[0]
+    assert {url.removeprefix(f"{base}/") for url in listed} == pages.keys() - {"search.html"}
+
+
+def test_a_page_that_is_not_there_leads_back(book):
+    lost = soup(book / "404.html")
+    home = urlsplit(soup(book / "index.html").find("meta", property="og:url")["content"]).path.removesuffix(
+        "index.html"
+    )
+    links = [a["href"] for a in lost.select("nav a, a.logo") if not a["href"].startswith(("#", "http"))]
+    assert links and all(link.startswith(home) and (book / unquote(link.removeprefix(home))).exists() for link in links)
