@@ -240,3 +240,16 @@ def test_a_page_that_is_not_there_leads_back(book):
     )
     links = [a["href"] for a in lost.select("nav a, a.logo") if not a["href"].startswith(("#", "http"))]
     assert links and all(link.startswith(home) and (book / unquote(link.removeprefix(home))).exists() for link in links)
+
+
+def test_nothing_moves_when_pictures_come(pages):
+    for path, page in pages.items():
+        for image in page.select("article img"):
+            if image["src"].endswith(".png") and not image["src"].startswith("data:"):
+                assert image.get("width") and image.get("height"), f"{path}: {image['src']}"
+
+
+def test_what_folds_a_chapter_has_a_name(pages):
+    for path, page in pages.items():
+        for summary in page.select("nav.bd-links summary"):
+            assert summary["aria-label"].startswith("Pages of "), path

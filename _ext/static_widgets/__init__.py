@@ -47,7 +47,7 @@ def _is_reference(value):
 
 def use_host(app, config):
     """The host in place of requirejs and html-manager, which myst-nb would load from CDNs."""
-    config.nb_ipywidgets_js = {HOST.name: {"defer": "defer"}}
+    config.nb_ipywidgets_js = {HOST.name: {"async": "async"}}
     config.html_static_path = [*config.html_static_path, str(HOST)]
 
 
@@ -85,7 +85,7 @@ def read_again(app, env, added, changed, removed):
 
 
 def move_state(app, pagename, templatename, context, doctree):
-    """The page's state as a script beside the page, loaded without holding anything up."""
+    """The page's state as a script beside the page, the first to be fetched, without holding anything up."""
     for file in list(context.get("script_files", [])):
         attributes = getattr(file, "attributes", {})
         if attributes.get("type") != STATE:
@@ -96,7 +96,7 @@ def move_state(app, pagename, templatename, context, doctree):
         folder = Path(app.outdir, "_static", STATES)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-        app.add_js_file(f"{STATES}/{name}", loading_method="async")
+        app.add_js_file(f"{STATES}/{name}", priority=100, loading_method="async", fetchpriority="high")
 
 
 def setup(app):

@@ -90,15 +90,21 @@
   }
 
   // The state is in the page (a tag) or in a script beside it, which may come before or after this one.
-  const waiting = new Set(document.querySelectorAll(`script[type="${VIEW}"]`));
+  const waiting = new Set();
   function add({ state }) {
     for (const [id, entry] of Object.entries(state)) stored.set(id, entry);
     for (const tag of waiting) if (stored.has(idOf(tag))) waiting.delete(tag), show(tag);
   }
-  const early = window.widgetStates ?? [];
-  window.widgetStates = { push: add };
-  early.forEach(add);
-  document.querySelectorAll(`script[type="${STATE}"]`).forEach((tag) => add(JSON.parse(tag.textContent)));
+  function begin() {
+    document.querySelectorAll(`script[type="${VIEW}"]`).forEach((tag) => waiting.add(tag));
+    const early = window.widgetStates ?? [];
+    window.widgetStates = { push: add };
+    early.forEach(add);
+    document.querySelectorAll(`script[type="${STATE}"]`).forEach((tag) => add(JSON.parse(tag.textContent)));
+  }
+  // As soon as the page is read: a deferred script, such as a large one that typesets, would have its turn before.
+  if (document.readyState === "loading") document.addEventListener("readystatechange", begin, { once: true });
+  else begin();
   const giveUp = () => waiting.forEach((tag) => show(tag)); // no state will come any more: each says so
   if (document.readyState === "complete") giveUp();
   else addEventListener("load", giveUp);
