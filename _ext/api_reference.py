@@ -201,7 +201,6 @@ def configure(app, config):
     config.autodoc_typehints_format = "short"
     config.napoleon_google_docstring = False
     config.napoleon_use_rtype = False
-    config.python_maximum_signature_line_length = 72
     config.toc_object_entries = False
     # Types of Python, torch and NumPy are named in the signatures; their own references are elsewhere.
     config.nitpick_ignore_regex = [*config.nitpick_ignore_regex, ("py:.*", ".*")]

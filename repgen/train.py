@@ -235,7 +235,7 @@ def _check_settings(epochs, batch_size, seed, lr, schedule, validation, patience
         raise TypeError(f"schedule is a callable from 0..1 to a factor of lr, such as repgen.cosine; got {schedule!r}")
     for at in [k / 64 for k in range(65)] if schedule else []:
         if not 0 <= (factor := schedule(at)) < math.inf:
-            raise ValueError(f"schedule must give factors of lr, 0 or more; {at:.3g} of the way it gives {factor}")
+            raise ValueError(f"schedule must give factors of lr, 0 or more; at {at:.3g} of the way it gives {factor}")
 
 
 def _is_exhausted(history: History, patience: int | None) -> bool:

@@ -56,7 +56,14 @@ def test_shipped_models_give_the_metrics_on_record(name):
         pytest.skip(f"the metrics of {name}: not checked on the stand-in")
     searched = any(isinstance(part, LogisticPCA) for part in model.modules())
     with torch.no_grad():
-        assert steps.measure(model, *data) == pytest.approx(record["metrics"], rel=SEARCHED if searched else PASSED)
+        found = steps.measure(model, *data)
+    if found == record["metrics"] or "low" not in found:
+        assert found == pytest.approx(record["metrics"], rel=SEARCHED if searched else PASSED)
+        return
+    # An estimate from random draws, each with its error bar: where the draws are others, one lies within the other's.
+    (estimate, low, high), (recorded, least, most) = found.values(), record["metrics"].values()
+    assert found.keys() == record["metrics"].keys()
+    assert low <= recorded <= high or least <= estimate <= most, f"{found} for {record['metrics']}"
 
 
 @pytest.mark.parametrize(
