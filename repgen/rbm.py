@@ -103,9 +103,7 @@ class RBM(nn.Module):
         """Sets the offsets to the mean image (D,) and 1/2, and b so that units that know nothing of each other have
         this mean."""
         if mean.shape != (self.n_visible,) or not mean.isfinite().all():
-            raise ValueError(
-                f"centre is the mean image, {self.n_visible} finite numbers; got shape {tuple(mean.shape)}"
-            )
+            raise ValueError(f"centre is an image: {self.n_visible} finite numbers; got shape {tuple(mean.shape)}")
         self.visible_offset.copy_(mean)
         self.hidden_offset.fill_(0.5 if self.hidden == "bernoulli" else 0.0)
         self.visible_bias.copy_(mean if self.visible == "gaussian" else mean.clamp(0.001, 0.999).logit())
