@@ -51,7 +51,7 @@ def copy(app, exception):
 
 
 def finish(app, exception):
-    """Takes out the search's index, and gives pictures their sizes, so that nothing moves when they come."""
+    """Takes out the search's index, and gives pictures their sizes and the menu's folds their names."""
     if exception is not None or app.builder.format != "html":
         return
     root = Path(app.outdir)

@@ -57,7 +57,7 @@ def test_shipped_models_give_the_metrics_on_record(name):
     searched = any(isinstance(part, LogisticPCA) for part in model.modules())
     with torch.no_grad():
         found = steps.measure(model, *data)
-    if found == record["metrics"] or "low" not in found:
+    if "low" not in found:
         assert found == pytest.approx(record["metrics"], rel=SEARCHED if searched else PASSED)
         return
     # An estimate from random draws, each with its error bar: where the draws are others, one lies within the other's.

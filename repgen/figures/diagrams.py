@@ -123,10 +123,6 @@ class Diagram:
             if label:
                 self._write(corner[0], corner[1] - 12, label)
 
-    def text(self, column: float, row: float, label: str) -> None:
-        """Adds words of their own."""
-        self._write((column + 0.5) * CELL[0], (row + 0.5) * CELL[1], label)
-
     def plate(self, *names: str, label: str = "") -> None:
         """Adds a frame around nodes, for what is there many times, with the number in its corner."""
         inside = [self._find(name) for name in names]

@@ -40,7 +40,7 @@ class Held:
             yield Batch([t.index_select(0, mine) for t in self.tensors], weight, len(rows))
 
     def __iter__(self) -> Iterator[Batch]:
-        """The batches in their order, whole: each process takes some of them."""
+        """The batches in their order, whole, in each process."""
         for tensors in zip(*(t.split(self.size) for t in self.tensors), strict=True):
             yield Batch(list(tensors), 1.0, len(tensors[0]))
 

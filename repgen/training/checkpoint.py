@@ -33,7 +33,8 @@ class Checkpoint:
 
     def __init__(self, path: str | Path | None, model: nn.Module, steppers: Sequence[Stepper], run: dict[str, str]):
         self.on, self.path = path is not None, Path(path or "none").expanduser().resolve()
-        self.model, self.steppers, self.run, self.before = model, steppers, run, attributes(model)
+        self.model, self.steppers, self.run = model, steppers, run
+        self.before = attributes(model) if self.on else {}
         self.lock = filelock.FileLock(f"{self.path}.lock", timeout=0)
 
     def __enter__(self) -> "Checkpoint":

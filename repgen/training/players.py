@@ -78,7 +78,10 @@ class Stepper:
         with self.cast:
             output = loss(*batch, generator=generator, **told)
         alone = isinstance(output, Tensor)
-        names, values = (("loss",), (output,)) if alone else (getattr(output, "_fields", ()), output)
+        values = (output,) if alone else output
+        if self.fields:
+            return values
+        names = ("loss",) if alone else getattr(output, "_fields", ())
         if not names or not all(isinstance(v, Tensor) and v.ndim == 0 for v in values):
             found = f"{type(output).__name__}{f' of shape {tuple(output.shape)}' if alone else ''}"
             wanted = "a scalar tensor, the mean over the batch, or a NamedTuple of scalar tensors"
